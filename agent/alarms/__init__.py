@@ -1,0 +1,1 @@
+"""From a condition to a lamp: points, their qualification in time, and the ISA-18.1 sequences."""

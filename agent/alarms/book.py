@@ -1,0 +1,264 @@
+"""The alarm book: the life of every point, from a condition seen to a lamp dark again.
+
+A condition is what a judge holds true now; it becomes an alarm when it has stood for the point's ``set_s``
+(``clear_s`` to go), unless the equipment itself declared it. The rest is ISA-18.1's table. Time is an
+argument; nothing here asks for it. Bounded: ``MAX_ALARMS`` alarms, what does not fit is counted and told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from agent.alarms import sequence as isa
+from agent.alarms.points import POINTS, PointType, point_id
+from agent.payloads import AlarmState
+
+NS = 1_000_000_000
+MAX_ALARMS = 512
+
+Change = Literal["raised", "returned", "cleared", "acknowledged", "reset", "silenced", "forgotten", "updated"]
+
+
+@dataclass(slots=True)
+class Alarm:
+    """One point's life. ``active`` is the qualified condition, ``due_ns`` when a changed one qualifies."""
+
+    id: str
+    resource: str
+    point: PointType
+    qualifier: str
+    raised_ns: int
+    state: isa.State = "normal"
+    active: bool = False
+    condition: bool = False
+    due_ns: int | None = None
+    cleared_ns: int | None = None
+    horn_from_ns: int | None = None
+    silenced: bool = False
+    acknowledged_by: str | None = None
+    times_raised: int = 0
+    hold_ns: int = 0
+    text: str = ""
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    def look(self, change: Change) -> AlarmState:
+        """This alarm as the journal and the NOC are told of it."""
+        return AlarmState(
+            id=self.id,
+            resource=self.resource,
+            type=self.point.name,
+            qualifier=self.qualifier,
+            severity=self.point.severity,
+            lamp=self.point.lamp,
+            state=self.state,
+            active=self.active,
+            change=change,
+            raised_ns=self.raised_ns,
+            cleared_ns=self.cleared_ns,
+            times_raised=self.times_raised,
+            acknowledged_by=self.acknowledged_by,
+            silenced=self.silenced,
+            text=self.text,
+            evidence=dict(self.evidence),
+        )
+
+
+class AlarmBook:
+    """All alarms of a site. Every call that changes one leaves an ``AlarmState`` in ``take_changes()``."""
+
+    def __init__(self, sequence: Literal["A", "M", "R"]) -> None:
+        self._sequence: isa.Sequence = sequence
+        self._alarms: dict[str, Alarm] = {}
+        self._due: set[str] = set()
+        self._changes: list[AlarmState] = []
+        self.refused = 0
+
+    def __iter__(self) -> Iterator[Alarm]:
+        return iter(self._alarms.values())
+
+    def get(self, alarm_id: str) -> Alarm | None:
+        """The alarm of that id, if it ever stood."""
+        return self._alarms.get(alarm_id)
+
+    def sequence_of(self, alarm: Alarm) -> isa.Sequence:
+        """Minors have the plain sequence, the others the site's."""
+        return "minor" if alarm.point.severity == "minor" else self._sequence
+
+    def standing(self) -> list[Alarm]:
+        """Alarms that are not back to normal, worst and newest first."""
+        rank = {"critical": 0, "major": 1, "minor": 2}
+        shown = [alarm for alarm in self._alarms.values() if alarm.state != "normal"]
+        return sorted(shown, key=lambda alarm: (rank[alarm.point.severity], -alarm.raised_ns))
+
+    def take_changes(self) -> list[AlarmState]:
+        """What changed since the last call, in order."""
+        changes, self._changes = self._changes, []
+        return changes
+
+    def condition(
+        self,
+        resource: str,
+        type_name: str,
+        qualifier: str,
+        holds: bool,
+        now_ns: int,
+        *,
+        text: str = "",
+        evidence: Mapping[str, Any] | None = None,
+        declared: bool = False,
+        hold_s: float = 0.0,
+    ) -> None:
+        """A judge's word on a point. ``declared``: its sender has qualified it already; ``hold_s`` holds the horn back."""
+        point = POINTS[type_name]
+        alarm = self._alarms.get(point_id(resource, type_name, qualifier))
+        if alarm is None:
+            if not holds:
+                return
+            alarm = self._admit(resource, point, qualifier, now_ns)
+            if alarm is None:
+                return
+        if holds:
+            alarm.hold_ns = int(hold_s * NS)
+            if text and text != alarm.text:
+                alarm.text = text
+                if alarm.active:
+                    self._changes.append(alarm.look("updated"))
+            if evidence is not None:
+                alarm.evidence = dict(evidence)
+        if alarm.condition != holds or (declared and alarm.active != holds):
+            alarm.condition = holds
+            wait_s = 0.0 if declared else (point.set_s if holds else point.clear_s)
+            alarm.due_ns = now_ns + int(wait_s * NS)
+            self._settle(alarm, now_ns)
+
+    def _admit(self, resource: str, point: PointType, qualifier: str, now_ns: int) -> Alarm | None:
+        if len(self._alarms) >= MAX_ALARMS:
+            gone = next((a.id for a in self._alarms.values() if a.state == "normal" and not a.condition), None)
+            if gone is None:
+                self.refused += 1
+                return None
+            del self._alarms[gone]
+        alarm = Alarm(point_id(resource, point.name, qualifier), resource, point, qualifier, now_ns)
+        self._alarms[alarm.id] = alarm
+        return alarm
+
+    def _settle(self, alarm: Alarm, now_ns: int) -> None:
+        """Take the condition over into the alarm if it has stood long enough."""
+        if alarm.condition == alarm.active:
+            alarm.due_ns = None
+        elif alarm.due_ns is not None and now_ns >= alarm.due_ns:
+            alarm.due_ns = None
+            if alarm.condition:
+                self._raise(alarm, now_ns)
+            else:
+                self._return(alarm, now_ns)
+        (self._due.add if alarm.due_ns is not None else self._due.discard)(alarm.id)
+
+    def _raise(self, alarm: Alarm, now_ns: int) -> None:
+        alarm.active, alarm.raised_ns, alarm.cleared_ns = True, now_ns, None
+        alarm.times_raised += 1
+        alarm.silenced, alarm.acknowledged_by = False, None
+        alarm.horn_from_ns = now_ns + int(alarm.point.horn_after_s * NS) + alarm.hold_ns
+        self._step(alarm, "abnormal")
+        self._changes.append(alarm.look("raised"))
+
+    def _return(self, alarm: Alarm, now_ns: int) -> None:
+        alarm.active, alarm.cleared_ns = False, now_ns
+        if alarm.horn_from_ns is not None and now_ns < alarm.horn_from_ns:
+            alarm.horn_from_ns = None  # it went before its voice was due: a failover of seconds sounds nothing
+        self._step(alarm, "normal")
+        self._changes.append(alarm.look("cleared" if alarm.state == "normal" else "returned"))
+
+    def _step(self, alarm: Alarm, event: isa.Event) -> bool:
+        before = alarm.state
+        alarm.state = isa.NEXT[self.sequence_of(alarm)][before][event]
+        return alarm.state != before
+
+    def tick(self, now_ns: int) -> None:
+        """Let conditions qualify whose time has come."""
+        for alarm_id in [i for i in self._due if (self._alarms[i].due_ns or 0) <= now_ns]:
+            self._settle(self._alarms[alarm_id], now_ns)
+
+    def deadline(self, now_ns: int) -> int | None:
+        """When the book next changes by time alone: a condition qualifies, or a held voice is due."""
+        times = [due for i in self._due if (due := self._alarms[i].due_ns) is not None]
+        times += [
+            a.horn_from_ns for a in self._alarms.values() if a.horn_from_ns is not None and a.horn_from_ns > now_ns
+        ]
+        return min(times, default=None)
+
+    def acknowledge(self, who: str, alarm_id: str | None = None) -> int:
+        """Acknowledge one alarm, or all; how many changed."""
+        return self._person("ack", "acknowledged", alarm_id, who)
+
+    def reset(self, alarm_id: str | None = None) -> int:
+        """Manual reset: what is acknowledged and back to normal goes dark; how many changed."""
+        return self._person("reset", "reset", alarm_id, None)
+
+    def _person(self, event: isa.Event, change: Change, alarm_id: str | None, who: str | None) -> int:
+        count = 0
+        for alarm in self._chosen(alarm_id):
+            if self._step(alarm, event):
+                alarm.acknowledged_by = who or alarm.acknowledged_by
+                self._changes.append(alarm.look(change))
+                count += 1
+        return count
+
+    def silence(self, alarm_id: str | None = None) -> int:
+        """Silence what stands now without acknowledging it; a new alarm sounds again. How many fell silent."""
+        count = 0
+        for alarm in self._chosen(alarm_id):
+            if not alarm.silenced and self.voice_class(alarm) != "none":
+                alarm.silenced = True
+                self._changes.append(alarm.look("silenced"))
+                count += 1
+        return count
+
+    def forget(self, alarm_id: str, now_ns: int) -> bool:
+        """A person (or a new site file) says this condition is gone: back to normal whatever was last heard."""
+        alarm = self._alarms.get(alarm_id)
+        if alarm is None or (alarm.state == "normal" and not alarm.condition):
+            return False
+        alarm.condition = alarm.active = False
+        alarm.due_ns, alarm.horn_from_ns, alarm.cleared_ns = None, None, now_ns
+        alarm.state = "normal"
+        self._due.discard(alarm_id)
+        self._changes.append(alarm.look("forgotten"))
+        return True
+
+    def _chosen(self, alarm_id: str | None) -> Sequence[Alarm]:
+        if alarm_id is None:
+            return list(self._alarms.values())
+        alarm = self._alarms.get(alarm_id)
+        return [] if alarm is None else [alarm]
+
+    def voice_class(self, alarm: Alarm) -> isa.Sound | Literal["alarm", "trouble"]:
+        """The voice this alarm is due by its sequence, whether or not it is held back or silenced."""
+        sound = isa.HORN[self.sequence_of(alarm)][alarm.state]
+        return alarm.point.horn if sound == "own" else sound
+
+    def restore(self, states: Iterable[AlarmState]) -> None:
+        """Alarms that stood when the last run ended stand again: silence from the line is no proof of health."""
+        for was in states:
+            point = POINTS.get(was.type)
+            if point is None or was.state == "normal" or len(self._alarms) >= MAX_ALARMS:
+                continue
+            self._alarms[was.id] = Alarm(
+                id=was.id,
+                resource=was.resource,
+                point=point,
+                qualifier=was.qualifier,
+                raised_ns=was.raised_ns,
+                state=was.state,
+                active=was.active,
+                condition=was.active,
+                cleared_ns=was.cleared_ns,
+                horn_from_ns=was.raised_ns + int(point.horn_after_s * NS),
+                silenced=was.silenced,
+                acknowledged_by=was.acknowledged_by,
+                times_raised=was.times_raised,
+                text=was.text,
+                evidence=dict(was.evidence),
+            )

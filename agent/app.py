@@ -1,0 +1,332 @@
+"""Builds the real things round the core and runs them: one asyncio loop, everything else is a shell.
+
+The order of every reaction is the order of its effects: the panel is set before anything is written, and the
+journal is written before anything is sent (uplinks hear of an entry only after its commit).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from agent import __version__, labels
+from agent.clock import NS, Clock, RealClock
+from agent.control import ControlServer, default_socket
+from agent.core import Core
+from agent.effects import Effect, Record, Reply, SetPanel, StartCheck
+from agent.journal.entry import Entry, Pending
+from agent.journal.writer import JournalWriter
+from agent.panel import DARK, Levels, PanelView, levels, next_change_ns
+from agent.payloads import AlarmState
+from agent.readings import Input, Reading, Request, Wake
+from agent.site import schema
+from agent.site.secrets import SecretStore
+
+log = logging.getLogger("dialtone")
+PANEL_RETRY_S = 30.0
+WELL_S = 30.0  # a shell that has run this long after a failure is well again
+KEYS = {"verdict": "verdict"}
+
+
+class PanelOutput(Protocol):
+    """What the app asks of a panel; ``hw.panel.PinPanel`` is the real one."""
+
+    def apply(self, levels: Levels, /) -> None: ...
+    def close(self) -> None: ...
+
+
+class App:
+    """The agent of one site. ``run`` ends on SIGTERM, SIGINT or ``stop``."""
+
+    def __init__(self, site: schema.SiteFile, *, clock: Clock | None = None, panel: PanelOutput | None = None) -> None:
+        self._site = site
+        self._clock: Clock = clock or RealClock()
+        self._given_panel = panel
+        self._panel: PanelOutput | None = panel
+        self._panel_partial = False
+        self._view: PanelView = DARK
+        self._panel_timer: asyncio.TimerHandle | None = None
+        self._core_timer: asyncio.TimerHandle | None = None
+        self._stop = asyncio.Event()
+        self._rng = random.Random(os.urandom(16))
+        self._replies: dict[str, Reply] = {}
+        self._started_ns = self._clock.now_ns()
+        self._uplinks: list[Any] = []
+        self._ports: list[Any] = []
+        self._prober: Any = None
+        self._core_faults = 0
+
+    # -- start and stop ------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """End ``run`` in order: senses, then the journal's last commit, then the uplinks' farewell."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until stopped. Raises ``StoreBusy`` where another agent owns the journal."""
+        self._loop = asyncio.get_running_loop()
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(sig, self.stop)
+        self._open_panel()
+        self._journal = await JournalWriter.open(
+            Path(self._site.journal.directory),
+            self._site.journal.max_mb * 1024 * 1024,
+            clock=self._clock,
+            on_committed=self._committed,
+            on_fault=self._journal_fault,
+        )
+        try:
+            self._core = await self._restored_core()
+            self._record(Record("start", {"version": __version__, "site": self._site.site.id}, urgent=True))
+            self.post(Wake())
+            self._show(self._view)
+            await self._serve()
+            self._record(Record("stop", {"why": "asked to"}, urgent=True))
+        finally:
+            for timer in (self._panel_timer, self._core_timer):
+                if timer is not None:
+                    timer.cancel()
+            if self._panel is not None:
+                self._panel.close()
+            await self._journal.close()
+
+    async def _serve(self) -> None:
+        self._build_senses()
+        tasks = {
+            "control": self._run_control,
+            **{f"line {p.line_id}": p.run for p in self._ports},
+            **({"prober": self._prober.run} if self._prober else {}),
+            **{f"uplink {u.id}": u.run for u in self._uplinks},
+        }
+        running = [asyncio.create_task(self._supervised(name, run), name=name) for name, run in tasks.items()]
+        try:
+            await self._stop.wait()
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _supervised(self, name: str, run: Any) -> None:
+        """Our own bug in one shell must not end the others: it is told, and that shell starts again."""
+        wait_s = 1.0
+        while True:
+            well = self._loop.call_later(WELL_S, self._tell_host, "core", None, name)
+            try:
+                await run()
+                reason = "ended by itself"
+            except asyncio.CancelledError:
+                raise
+            except Exception as bug:
+                log.exception("%s failed", name)
+                reason = f"{type(bug).__name__}: {bug}"
+            finally:
+                well.cancel()
+            self._tell_host("core", f"{name}: {reason}", name)
+            await asyncio.sleep(wait_s)
+            wait_s = min(60.0, 2 * wait_s)
+
+    def _build_senses(self) -> None:
+        site, post = self._site, self.post
+        if site.line:
+            from agent.lines.port import Port
+
+            self._ports = [Port(line, post, self._clock) for line in site.line]
+        if site.path:
+            from agent.paths.prober import Prober
+
+            self._prober = Prober(site.path, post, self._clock, self._rng)
+        if site.uplink:
+            from agent.uplink.mqtt import Uplink
+
+            secrets = SecretStore.of(site)
+            self._uplinks = [
+                Uplink(u, site.site, self._journal, secrets, post, self._clock, self._health, self._rng)
+                for u in site.uplink
+            ]
+
+    async def _run_control(self) -> None:
+        path = Path(self._site.control.socket) if self._site.control.socket else default_socket()
+        await ControlServer(path, self._site.control.group, self.ask).run()
+
+    async def _restored_core(self) -> Core:
+        now_ns, wall = self._clock.now_ns(), self._clock.wall()
+        entries = [e for e in await self._journal.latest("alarm") if e.payload is not None]
+        states, unreceived = [], set()
+        acknowledged = [r for u in self._site.uplink for r in await self._journal.ranges(u.id)]
+        for entry in entries:
+            try:
+                states.append(
+                    labels.rebase(msgspec.json.decode(entry.payload or b"", type=AlarmState), entry, now_ns, wall)
+                )
+            except msgspec.MsgspecError as error:
+                log.error("alarm %s of entry %s can't be read back: %s", entry.key, entry.id, error)
+                continue
+            if not any(first <= entry.seq <= last for first, last in acknowledged):
+                unreceived.add(entry.key)
+        return Core(self._site, now_ns, states, unreceived)
+
+    # -- into the core, and its effects out ----------------------------------------------------------------------
+
+    def post(self, item: Input) -> None:
+        """Hand one input to the core, in the loop's thread, and carry out what follows."""
+        now_ns = self._clock.now_ns()
+        try:
+            effects: Sequence[Effect] = self._core.handle(item, now_ns)
+        except Exception as bug:  # our bug: tell it, lose one input, keep watching
+            log.exception("the core failed on %s", type(item).__name__)
+            self._core_faults += 1
+            effects = []
+            if self._core_faults < 100 and not (isinstance(item, Reading) and item.sense == "core"):
+                self._tell_host("core", f"{type(bug).__name__}: {bug}")
+        for effect in effects:
+            self._carry_out(effect)
+        self._schedule_core(now_ns)
+
+    def _carry_out(self, effect: Effect) -> None:
+        if isinstance(effect, SetPanel):
+            self._show(effect.view)
+        elif isinstance(effect, Record):
+            self._record(effect)
+        elif isinstance(effect, StartCheck):
+            if self._prober is not None:
+                self._prober.start(effect.path, effect.check)
+        else:
+            self._replies[effect.request_id] = effect
+
+    def ask(self, request: Request) -> Reply:
+        """A request's answer; ``status`` gains what only the shells know."""
+        self._replies.clear()
+        self.post(request)
+        reply = self._replies.pop(request.id, None) or Reply(request.id, error="the agent failed on this request")
+        if request.do == "status" and reply.result is not None:
+            reply = Reply(request.id, {**labels.labelled(reply.result, self._clock), **self._shell_status()})
+        return reply
+
+    def _schedule_core(self, now_ns: int) -> None:
+        if self._core_timer is not None:
+            self._core_timer.cancel()
+            self._core_timer = None
+        deadline_ns = self._core.deadline()
+        if deadline_ns is not None:
+            delay_s = max(0.0, (deadline_ns - now_ns) / NS)
+            self._core_timer = self._loop.call_later(delay_s, self.post, Wake())
+
+    def _record(self, record: Record) -> None:
+        wall = self._clock.wall()
+        payload = labels.labelled(record.payload, self._clock)
+        key = str(payload.get("id", "")) if record.kind == "alarm" else KEYS.get(record.kind, "")
+        self._journal.put(
+            Pending(
+                kind=record.kind,
+                payload=msgspec.json.encode(payload),
+                urgent=record.urgent,
+                mono_ns=self._clock.now_ns(),
+                wall=wall.utc,
+                synced=wall.synced,
+                key=key,
+            )
+        )
+
+    def _committed(self, entries: Sequence[Entry]) -> None:
+        for uplink in self._uplinks:
+            uplink.committed(entries)
+
+    def _journal_fault(self, reason: str | None) -> None:
+        self._tell_host("journal", reason)
+
+    def _tell_host(self, sense: str, reason: str | None, subject: str = "") -> None:
+        state: Any = "down" if reason else "up"
+        detail = {"reason": reason[:300]} if reason else {}
+        self.post(Reading("host", sense, "host", subject or sense, state, self._clock.now_ns(), detail))
+
+    # -- the panel -----------------------------------------------------------------------------------------------
+
+    def _open_panel(self) -> None:
+        if self._given_panel is not None:
+            return
+        from hw.board import BoardInvalid, load_board
+        from hw.panel import PanelFault, PinPanel
+
+        try:
+            self._panel = PinPanel(load_board(self._site.panel.board), self._site.panel.pins)
+        except (PanelFault, BoardInvalid) as fault:
+            self._panel = None
+            self._panel_failed(str(fault))
+
+    def _panel_failed(self, reason: str) -> None:
+        log.error("the panel failed: %s", reason)
+        if self._panel is not None:
+            with contextlib.suppress(Exception):
+                self._panel.close()
+            self._panel = None
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._tell_host, "panel", reason)
+        loop.call_later(PANEL_RETRY_S, self._retry_panel)
+
+    def _retry_panel(self) -> None:
+        if self._stop.is_set():
+            return
+        self._open_panel()
+        if self._panel is not None:
+            self._tell_host("panel", None)
+            self._show(self._view)
+
+    def _show(self, view: PanelView) -> None:
+        self._view = view
+        self._tick_panel()
+
+    def _tick_panel(self) -> None:
+        """Set the levels of this moment, and come back when they next change."""
+        if self._panel_timer is not None:
+            self._panel_timer.cancel()
+            self._panel_timer = None
+        now_ns = self._clock.now_ns()
+        if self._panel is not None:
+            try:
+                self._panel.apply(levels(self._view, now_ns))
+                if self._panel_partial:
+                    self._panel_partial = False
+                    self._loop.call_soon(self._tell_host, "panel", None)
+            except Exception as fault:
+                if not getattr(fault, "partial", False):
+                    self._panel_failed(f"{type(fault).__name__}: {fault}")
+                elif not self._panel_partial:  # one pin is dead: the other lamps go on
+                    self._panel_partial = True
+                    self._loop.call_soon(self._tell_host, "panel", str(fault))
+        next_ns = next_change_ns(self._view, now_ns)
+        if next_ns is not None:
+            self._panel_timer = self._loop.call_later((next_ns - now_ns) / NS, self._tick_panel)
+
+    # -- what the shells know ------------------------------------------------------------------------------------
+
+    def _shell_status(self) -> dict[str, Any]:
+        return {
+            "version": __version__,
+            "uptime_s": round((self._clock.now_ns() - self._started_ns) / NS, 1),
+            "uplinks": [uplink.status() for uplink in self._uplinks],
+            "journal": self._journal.status(),
+            "ports": [port.status() for port in self._ports],
+            "core_faults": self._core_faults,
+            "panel": "driven" if self._panel is not None else "failed",
+        }
+
+    def _health(self) -> Mapping[str, Any]:
+        """The core of ``health``: what stands, in short, and how the box itself fares."""
+        status = self._core.status()
+        return {
+            "uptime_s": round((self._clock.now_ns() - self._started_ns) / NS, 1),
+            "version": __version__,
+            "lamps": status["lamps"],
+            "horn": status["horn"],
+            "alarms": labels.digest(status["alarms"]),
+            "journal": self._journal.status(),
+        }

@@ -1,0 +1,44 @@
+"""The command line: ``dialtone VERB``. Exit 0 fine, 1 a fault found, 2 wrong usage or file."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from agent import __version__
+
+# Each module of agent.commands has `add(subparsers)`; it imports what it needs only when it runs.
+MODULES = ("run", "demo", "check", "status", "requests", "decode", "verify")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    top = argparse.ArgumentParser(
+        prog="dialtone",
+        description="Says within seconds that a 911 call centre can no longer be reached, and why.",
+        epilog="Exit status: 0 fine, 1 a fault found, 2 wrong usage or a wrong file.",
+    )
+    top.add_argument("--version", action="version", version=f"dialtone {__version__}")
+    verbs = top.add_subparsers(title="what to do", metavar="VERB", required=True)
+    for verb in MODULES:
+        importlib.import_module(f"agent.commands.{verb}").add(verbs)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit status."""
+    args = parser().parse_args(arguments)
+    try:
+        status: int = args.run(args)
+    except BrokenPipeError:  # the reader of our output has gone: nothing is wrong with us
+        sys.stderr.close()
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

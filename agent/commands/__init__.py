@@ -1,0 +1,1 @@
+"""The command line's verbs, one module each (``requests`` has those that only ask the running agent)."""

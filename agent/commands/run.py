@@ -1,0 +1,46 @@
+"""``dialtone run SITE``: the agent itself."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add(verbs: argparse._SubParsersAction[Any]) -> None:
+    """Add ``run`` to the command line."""
+    verb = verbs.add_parser("run", help="watch this site until stopped", description="Watch this site until stopped.")
+    verb.add_argument("site", type=Path, metavar="SITE", help="the site file (TOML); see `dialtone check --example`")
+    verb.add_argument("--verbose", action="store_true", help="log more to standard error")
+    verb.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run until SIGTERM or SIGINT. 0 stopped when asked, 1 can't run here, 2 the site file is wrong."""
+    import asyncio
+
+    from agent.app import App
+    from agent.journal.store import StoreBusy
+    from agent.site.load import SiteFileInvalid, load
+
+    logging.basicConfig(
+        level=logging.DEBUG if args.verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        site = load(args.site)
+    except SiteFileInvalid as invalid:
+        for error in invalid.errors:
+            print(f"{args.site}:{error.line or 1}: {error.key}: {error.message}", file=sys.stderr)
+        return 2
+
+    async def agent() -> None:
+        await App(site).run()
+
+    try:
+        asyncio.run(agent())
+    except (StoreBusy, OSError) as error:
+        print(f"dialtone: {error}", file=sys.stderr)
+        return 1
+    return 0

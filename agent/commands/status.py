@@ -1,0 +1,55 @@
+"""``dialtone status``: the panel, the alarms and the sentence, as the running agent has them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from agent.commands import requests
+
+
+def add(verbs: argparse._SubParsersAction[Any]) -> None:
+    """Add ``status`` to the command line."""
+    text = "what the panel shows now, the alarms, and what has been reported"
+    verb = verbs.add_parser("status", help=text, description=text[0].upper() + text[1:] + ".")
+    requests.add_socket(verb)
+    verb.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 all is well, 1 an alarm stands or no agent answers, 2 wrong usage."""
+    import json
+
+    status = requests.asked(args, "status", {})
+    if isinstance(status, int):
+        return status
+    if args.json:
+        print(json.dumps(status))
+    else:
+        print("\n".join(lines(status)))
+    return 1 if any(alarm["active"] for alarm in status["alarms"]) else 0
+
+
+def lines(status: dict[str, Any]) -> list[str]:
+    """The status for a person, one thing a line."""
+    from agent.draw import lamp_row_ascii
+
+    out = [f"site {status['site']}, probe {status['probe']}", lamp_row_ascii(status["lamps"], status["horn"])]
+    verdict = status["verdict"]
+    if verdict is not None:
+        out.append(verdict["sentence"])
+    for alarm in status["alarms"]:
+        acknowledged = f", acknowledged by {alarm['acknowledged_by']}" if alarm["acknowledged_by"] else ""
+        out.append(f"  {alarm['severity']:8} {alarm['state']}{acknowledged}: {alarm['text']} [{alarm['id']}]")
+    if not status["alarms"]:
+        out.append("  no alarms")
+    for sense in status["senses"]:
+        why = f" ({sense['detail']})" if sense["detail"] else ""
+        out.append(f"  {sense['source']} {sense['sense']}: {sense['state']}{why}")
+    for uplink in status["uplinks"]:
+        out.append(f"  uplink {uplink['id']}: {'connected' if uplink['connected'] else 'not connected'}")
+    journal = status["journal"]
+    out.append(
+        f"  journal: entry {journal.get('head')}, {journal.get('waiting')} waiting, fault: {journal.get('fault')}"
+    )
+    return out

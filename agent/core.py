@@ -1,0 +1,362 @@
+"""The core: readings, requests and time in, effects out. Pure and deterministic.
+
+``handle`` takes one input and the monotonic time; ``deadline`` says when to come back with ``Wake`` if nothing
+else happens. It asks for no clock, opens nothing and knows no thread, so production, replay and simulation run
+the same code. The order of the effects is the order to carry them out in: the panel first, then the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from agent import readings as r
+from agent.alarms import annunciator
+from agent.alarms.book import NS, AlarmBook
+from agent.alarms.points import FAULT_OF_ROLE
+from agent.alarms.trunks import LineJudge
+from agent.effects import Effect, Record, Reply, SetPanel, StartCheck
+from agent.evidence import Senses
+from agent.limiter import Limiter
+from agent.panel import DARK, PanelView
+from agent.paths.judge import CheckJudge, CheckSchedule
+from agent.payloads import AlarmState
+from agent.site import schema
+from agent.verdict.judge import Verdict, judge
+
+TEST_MAX_S = 30.0
+ROUTINE_KINDS = frozenset(
+    {"alarm", "clear", "event", "gap", "garbage", "line-quality", "port-up", "port-down", "heartbeat", "data"}
+)
+HOST_POINTS = {"journal": "journal-fault", "panel": "panel-fault", "core": "sense-failed"}
+
+
+class Core:
+    """One site's state.
+
+    ``restored``: the alarms that stood when the last run ended; ``unreceived`` the ids of those that nobody
+    upstream is known to have.
+    """
+
+    def __init__(
+        self,
+        site: schema.SiteFile,
+        now_ns: int,
+        restored: Sequence[AlarmState] = (),
+        unreceived: Collection[str] = (),
+    ) -> None:
+        self._site = site
+        self._now_ns = now_ns
+        self._book = AlarmBook(site.panel.sequence)
+        self._view: PanelView = DARK
+        self._test_until_ns: int | None = None
+        self._senses = Senses(site)
+        self._limiter = Limiter()
+        self._lines = {line.id: LineJudge(line.id, line.trunks) for line in site.line}
+        self._paths = {path.id: path for path in site.path}
+        self._checks = {
+            (path.id, name): CheckJudge(check.fail, check.of)
+            for path in site.path
+            for name, check in zip(schema.check_names(path), path.checks, strict=True)
+        }
+        self._schedule = CheckSchedule(site.path, now_ns)
+        self._uplinks_up = {uplink.id: False for uplink in site.uplink}
+        self._unreceived: dict[str, int] = {}
+        self._verdict: Verdict | None = None
+        self._strays = 0
+        self._restore(restored, unreceived, now_ns)
+        if self._uplinks_up:
+            self._judge_uplinks(now_ns)
+
+    # -- the way in ----------------------------------------------------------------------------------------------
+
+    def handle(self, item: r.Input, now_ns: int) -> list[Effect]:
+        """Take one input at ``now_ns`` (monotonic; never less than the last one); what follows from it, in order."""
+        self._now_ns = now_ns = max(now_ns, self._now_ns)
+        after: list[Effect] = []
+        if isinstance(item, r.Reading):
+            after += self._reading(item, now_ns)
+        elif isinstance(item, r.Request):
+            after += self._request(item, now_ns)
+        self._book.tick(now_ns)
+        after += self._judge_verdict(now_ns)
+        self._judge_nobody_knows(now_ns)
+        starts: list[Effect] = [StartCheck(path, check) for path, check in self._schedule.due(now_ns)]
+        self._judge_overdue(now_ns)
+        records = self._alarm_records()
+        return [*self._panel(now_ns), *records, *after, *starts]
+
+    def deadline(self) -> int | None:
+        """When to hand in a ``Wake`` if nothing else comes: monotonic nanoseconds, None for never."""
+        times = [self._book.deadline(self._now_ns), self._schedule.deadline(), self._test_until_ns]
+        return min((t for t in times if t is not None), default=None)
+
+    # -- readings ------------------------------------------------------------------------------------------------
+
+    def _reading(self, reading: r.Reading, now_ns: int) -> Iterable[Effect]:
+        if reading.source in self._lines:
+            self._line(reading, now_ns)
+        elif reading.source in self._paths:
+            self._path(reading, now_ns)
+        elif reading.source in self._uplinks_up:
+            self._uplink(reading, now_ns)
+        elif reading.source == "host":
+            self._host(reading, now_ns)
+        else:
+            self._strays += 1
+        self._senses.saw(reading, self._state_of(reading))
+        return self._routine(reading, now_ns)
+
+    def _line(self, reading: r.Reading, now_ns: int) -> None:
+        line = self._lines[reading.source]
+        if reading.kind in ("alarm", "clear", "event"):
+            for c in line.judge(reading):
+                self._book.condition(
+                    c.resource,
+                    c.type,
+                    c.qualifier,
+                    c.holds,
+                    now_ns,
+                    text=c.text,
+                    evidence=c.evidence,
+                    declared=c.declared,
+                )
+            full = line.refused > 0
+            self._book.condition(
+                line.line, "sense-failed", "full", full, now_ns, text=f"{line.line}: too many faults to keep apart."
+            )
+        elif reading.kind in ("port-up", "port-down"):
+            lost = reading.kind == "port-down"
+            text = f"{line.line}: the serial port is gone ({reading.detail.get('reason') or 'no reason given'})."
+            self._book.condition(line.line, "port-lost", "port", lost, now_ns, text=text)
+        elif reading.kind == "heartbeat":
+            quiet = reading.state == "down"
+            text = f"{line.line}: nothing has been heard for longer than its heartbeat allows."
+            self._book.condition(line.line, "link-quiet", "link", quiet, now_ns, text=text, declared=True)
+
+    def _path(self, reading: r.Reading, now_ns: int) -> None:
+        path, key = self._paths[reading.source], (reading.source, reading.sense)
+        check = self._checks.get(key)
+        if check is None or not reading.kind.startswith("probe-"):
+            self._strays += 1
+            return
+        self._schedule.finished(path.id, reading.sense)
+        blind = reading.state in ("unknown", None)
+        check.result(None if blind else reading.state != "down", now_ns)
+        why = str(reading.detail.get("reason") or "no answer")
+        self._book.condition(
+            path.id,
+            "sense-failed",
+            reading.sense,
+            blind,
+            now_ns,
+            text=f"{path.id}: {reading.sense} can't test ({why}).",
+        )
+        if check.alarming or check.clearing:
+            self._book.condition(
+                path.id,
+                FAULT_OF_ROLE[path.role],
+                reading.sense,
+                check.alarming,
+                now_ns,
+                text=f"{path.id} ({path.address}): {reading.sense} fails; {why}." if check.alarming else "",
+                evidence={"reason": why, "check": reading.sense, "address": path.address},
+                declared=True,
+                hold_s=self._site.panel.path_hold_s,
+            )
+
+    def _uplink(self, reading: r.Reading, now_ns: int) -> None:
+        if reading.kind in ("probe-ok", "probe-fail"):
+            self._uplinks_up[reading.source] = reading.kind == "probe-ok"
+            self._judge_uplinks(now_ns)
+        elif reading.kind == "event" and reading.detail.get("received") is not None:
+            if reading.detail.get("times_raised", self._unreceived.get(reading.subject)) == self._unreceived.get(
+                reading.subject
+            ):
+                self._unreceived.pop(reading.subject, None)
+
+    def _host(self, reading: r.Reading, now_ns: int) -> None:
+        type_name = HOST_POINTS.get(reading.sense)
+        if type_name is None:
+            self._strays += 1
+            return
+        text = f"This box: {reading.sense} trouble ({reading.detail.get('reason') or 'no reason given'})."
+        self._book.condition("host", type_name, reading.subject, reading.state == "down", now_ns, text=text)
+
+    def _state_of(self, reading: r.Reading) -> r.State | None:
+        check = self._checks.get((reading.source, reading.sense))
+        return check.state if check is not None else reading.state
+
+    def _routine(self, reading: r.Reading, now_ns: int) -> Iterable[Effect]:
+        if reading.kind not in ROUTINE_KINDS or reading.source in self._uplinks_up:
+            return
+        suppressed = self._limiter.admit(f"{reading.source}/{reading.kind}", now_ns)
+        if suppressed is None:
+            return
+        payload: dict[str, Any] = {
+            "source": reading.source,
+            "sense": reading.sense,
+            "kind": reading.kind,
+            "subject": reading.subject,
+            "state": reading.state,
+            "detail": dict(reading.detail),
+        }
+        if suppressed:
+            payload["suppressed_before"] = suppressed
+        yield Record("reading", payload, urgent=False)
+
+    # -- what follows from several readings ----------------------------------------------------------------------
+
+    def _judge_uplinks(self, now_ns: int) -> None:
+        lost = not any(self._uplinks_up.values())
+        text = "No way to report upstream: nobody outside sees this box."
+        self._book.condition("uplink", "uplink-lost", "all", lost, now_ns, text=text)
+
+    def _judge_nobody_knows(self, now_ns: int) -> None:
+        if not self._uplinks_up:
+            return
+        waiting = [
+            alarm
+            for alarm in self._book.standing()
+            if alarm.active and alarm.id in self._unreceived and alarm.point.name != "nobody-knows"
+        ]
+        phone = self._site.site.noc_phone
+        text = f"Nobody outside knows of this alarm. Ring {f'the NOC: {phone}' if phone else 'your NOC'}."
+        self._book.condition("uplink", "nobody-knows", "all", bool(waiting), now_ns, text=text)
+        self._book.tick(now_ns)
+
+    def _judge_overdue(self, now_ns: int) -> None:
+        for path_id, check in self._schedule.overdue(now_ns):
+            self._checks[path_id, check].result(None, now_ns)
+            self._senses.lost(path_id, check, now_ns)
+            text = f"{path_id}: {check} gives no result; this box can't see it."
+            self._book.condition(path_id, "sense-failed", check, True, now_ns, text=text)
+
+    def _judge_verdict(self, now_ns: int) -> Iterable[Effect]:
+        columns = self._senses.columns_if_changed(self._lines.values())
+        if columns is None:
+            return ()
+        verdict = judge(columns, self._site.site)
+        if verdict == self._verdict:
+            return ()
+        self._verdict = verdict
+        self._book.condition(
+            self._site.site.id,
+            "call-path",
+            "verdict",
+            verdict.calls_fail is True,
+            now_ns,
+            text=verdict.sentence,
+            evidence={"cause": verdict.cause, "causes": " ".join(verdict.causes)},
+            hold_s=self._site.panel.path_hold_s if verdict.path_only else 0.0,
+        )
+        return (Record("verdict", msgspec.to_builtins(verdict), urgent=True),)
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    def _request(self, request: r.Request, now_ns: int) -> Iterable[Effect]:
+        verbs: dict[str, Callable[[r.Request, int], dict[str, Any]]] = {
+            "status": lambda _request, _now_ns: self.status(),
+            "ack": lambda q, _now_ns: {"acknowledged": self._book.acknowledge(q.who, self._alarm_named(q))},
+            "silence": lambda q, _now_ns: {"silenced": self._book.silence(self._alarm_named(q))},
+            "reset": self._reset,
+            "test": self._test,
+        }
+        verb = verbs.get(request.do)
+        if verb is None:
+            yield Reply(request.id, error=f"no such request: {request.do!r}; it can be {', '.join(verbs)}")
+            return
+        try:
+            result = verb(request, now_ns)
+        except RequestRefused as refused:
+            yield Reply(request.id, error=str(refused))
+            return
+        if request.do != "status":
+            told = {"do": request.do, "args": dict(request.args), "who": request.who, "origin": request.origin}
+            yield Record("request", {**told, "result": result}, urgent=False)
+        yield Reply(request.id, result=result)
+
+    def _alarm_named(self, request: r.Request) -> str | None:
+        name = request.args.get("alarm")
+        if name is None:
+            return None
+        if not isinstance(name, str) or self._book.get(name) is None:
+            raise RequestRefused(f"no alarm of that name: {str(name)[:100]!r}")
+        return name
+
+    def _reset(self, request: r.Request, now_ns: int) -> dict[str, Any]:
+        name = self._alarm_named(request)
+        if not request.args.get("force"):
+            return {"reset": self._book.reset(name)}
+        alarm = self._book.get(name) if name else None
+        if alarm is None:
+            raise RequestRefused("force needs the name of one alarm")
+        line = self._lines.get(alarm.resource)
+        if line is not None:
+            for c in line.forget(alarm.qualifier, alarm.point.name):
+                self._book.condition(c.resource, c.type, c.qualifier, c.holds, now_ns, text=c.text, declared=True)
+        return {"reset": int(self._book.forget(alarm.id, now_ns))}
+
+    def _test(self, request: r.Request, now_ns: int) -> dict[str, Any]:
+        seconds = request.args.get("seconds", 5)
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= TEST_MAX_S:
+            raise RequestRefused(f"seconds must be a number over 0 and at most {TEST_MAX_S:g}")
+        self._test_until_ns = now_ns + int(seconds * NS)
+        return {"lamp_test_s": seconds}
+
+    # -- the way out ---------------------------------------------------------------------------------------------
+
+    def _panel(self, now_ns: int) -> Iterable[Effect]:
+        if self._test_until_ns is not None and now_ns >= self._test_until_ns:
+            self._test_until_ns = None
+        ok = annunciator.healthy(self._book, self._senses.all_heard())
+        view = annunciator.compose(self._book, ok, self._test_until_ns, self._view, now_ns)
+        if view != self._view:
+            self._view = view
+            yield SetPanel(view)
+
+    def _alarm_records(self) -> list[Effect]:
+        records: list[Effect] = []
+        for change in self._book.take_changes():
+            if change.change == "raised" and change.severity == "critical" and change.type != "nobody-knows":
+                self._unreceived[change.id] = change.times_raised
+            if not change.active:
+                self._unreceived.pop(change.id, None)
+            records.append(Record("alarm", msgspec.to_builtins(change), urgent=True))
+        return records
+
+    def status(self) -> dict[str, Any]:
+        """The core's part of ``status --json``; the shell adds uplinks and journal."""
+        return {
+            "site": self._site.site.id,
+            "probe": self._site.site.probe,
+            "lamps": {lamp: light.pattern for lamp, light in self._view.lamps.items()},
+            "horn": self._view.horn.voice,
+            "alarms": [msgspec.to_builtins(alarm.look("updated")) for alarm in self._book.standing()],
+            "verdict": msgspec.to_builtins(self._verdict) if self._verdict is not None else None,
+            "senses": self._senses.status(),
+            "strays": self._strays,
+            "alarms_refused": self._book.refused,
+        }
+
+    def _restore(self, restored: Sequence[AlarmState], unreceived: Collection[str], now_ns: int) -> None:
+        self._book.restore(restored)
+        known = {*self._lines, *self._paths, "uplink", "host", self._site.site.id}
+        known |= {group for line in self._site.line for group in line.trunks.values()}
+        for alarm in list(self._book):
+            if alarm.resource not in known:
+                self._book.forget(alarm.id, now_ns)
+            elif alarm.resource in self._lines and alarm.active and alarm.point.name in RESTORED_BY_LINE:
+                aid = str(alarm.evidence.get("aid") or alarm.qualifier)
+                self._lines[alarm.resource].restore(aid, alarm.point.name, alarm.evidence)
+            if alarm.active and alarm.id in unreceived and alarm.point.severity == "critical":
+                self._unreceived[alarm.id] = alarm.times_raised
+
+
+RESTORED_BY_LINE = frozenset({"los", "lof", "ais", "rai", "loopback", "trunk-down", "line-errors", "cpe-alarm"})
+
+
+class RequestRefused(Exception):
+    """A request asks for what can't be done; its text is the answer."""

@@ -1,0 +1,118 @@
+"""What the senses show together: a state for each, and the columns that the verdict is judged by. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from agent.alarms.trunks import LineJudge
+from agent.readings import Reading, State
+from agent.site import schema
+
+# Which column of the cause table a check feeds, by the role of its path (agent/verdict/causes.py).
+REACH: dict[str, str] = {"lan": "il", "firewall": "if", "router": "ir", "far-end": "ie", "reflector": "ie"}
+
+
+@dataclass(slots=True)
+class Sense:
+    """One sense of the site and how it looks; ``unknown`` until it has spoken."""
+
+    source: str
+    sense: str
+    column: str
+    state: State = "unknown"
+    since_ns: int = 0
+    heard: bool = False
+    detail: str = ""
+
+
+class Senses:
+    """All senses the site file names. ``ok`` needs every one of them heard."""
+
+    def __init__(self, site: schema.SiteFile) -> None:
+        self._senses: dict[tuple[str, str], Sense] = {}
+        for line in site.line:
+            self._senses[line.id, line.dialect] = Sense(line.id, line.dialect, "L")
+        for path in site.path:
+            for name, check in zip(schema.check_names(path), path.checks, strict=True):
+                outside = path.role in ("far-end", "reflector")
+                sip = schema.kind_of(check) == "sip-options"
+                column = "O" if sip and outside else REACH[path.role]
+                self._senses[path.id, name] = Sense(path.id, name, column)
+        self._changed = True
+        self._columns: dict[str, str] = {}
+
+    def saw(self, reading: Reading, state: State | None) -> None:
+        """A reading came; ``state`` is how its sense looks after it (a check's m of n, a port's own state)."""
+        sense = self._senses.get((reading.source, reading.sense))
+        if sense is None:
+            return
+        self._changed = True
+        if reading.kind in ("port-up", "port-down"):
+            sense.heard = sense.heard and reading.kind == "port-up"
+            state = "up" if reading.kind == "port-up" else "unknown"
+        elif reading.kind == "heartbeat":
+            state = "unknown" if reading.state == "down" else "up"
+        elif sense.column == "L":
+            sense.heard = sense.heard or reading.kind in ("alarm", "clear", "event", "data")
+            return
+        else:
+            sense.heard = state not in ("unknown", None)
+            sense.detail = str(reading.detail.get("reason") or "")[:200]
+        if state is not None and state != sense.state:
+            sense.state, sense.since_ns = state, reading.at_ns
+
+    def lost(self, source: str, name: str, now_ns: int) -> None:
+        """A check gave no result at all: what it would say is unknown."""
+        sense = self._senses[source, name]
+        if sense.state != "unknown":
+            sense.state, sense.since_ns, sense.heard = "unknown", now_ns, False
+            self._changed = True
+
+    def all_heard(self) -> bool:
+        """Whether no sense is unknown. A passive line counts as heard while its port is open."""
+        return all(sense.state != "unknown" for sense in self._senses.values())
+
+    def columns_if_changed(self, lines: Iterable[LineJudge]) -> dict[str, str] | None:
+        """The verdict's columns, or None where they are as they were."""
+        if not self._changed:
+            return None
+        self._changed = False
+        columns = {
+            column: _together([s.state for s in self._senses.values() if s.column == column])
+            for column in sorted({s.column for s in self._senses.values()} - {"L"})
+        }
+        if any(s.column == "L" for s in self._senses.values()):
+            columns["L"] = self._lines_column(list(lines))
+        if columns == self._columns:
+            return None
+        self._columns = columns
+        return columns
+
+    def _lines_column(self, lines: list[LineJudge]) -> str:
+        trunks = [(line, aid) for line in lines for aid in line.groups]
+        down = [line.down(aid) for line, aid in trunks]
+        if down and all(down):
+            return "d"
+        if any(down):
+            return "g"
+        # A passive tap that has said nothing yet is no evidence that the trunks are well.
+        heard = [s.heard and s.state == "up" for s in self._senses.values() if s.column == "L"]
+        return "u" if heard and all(heard) else "-"
+
+    def status(self) -> list[dict[str, Any]]:
+        """One object a sense, for ``status --json``."""
+        return [
+            {"source": s.source, "sense": s.sense, "state": s.state, "since_ns": s.since_ns, "detail": s.detail}
+            for s in self._senses.values()
+        ]
+
+
+def _together(states: list[State]) -> str:
+    known = [state for state in states if state != "unknown"]
+    if not known:
+        return "-"
+    if all(state == "down" for state in known):
+        return "d"
+    return "u" if all(state == "up" for state in known) else "g"

@@ -1,0 +1,188 @@
+"""Keeps the store within its bound: oldest routine payloads first, then the oldest entries, every drop counted.
+
+A chain can only be cut at its front, so when all routine payloads are gone the oldest entries go whatever they are;
+the newest entry of each key stays in ``kept``. Each time room is made, one entry says what went: ``dropped`` for
+payloads, ``checkpoint`` for entries that were cut. Room is made many pages at a time, so these stay few.
+
+The file does not shrink: freed pages are used again (no auto_vacuum, whose page map costs a write more for each new
+page). SQLite's own ``max_page_count`` is the hard bound.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from agent.journal.entry import Pending
+from agent.journal.schema import COLUMNS
+
+PAGE = 4096
+MIN_BYTES = 1 << 20
+LATEST_MAX = 512
+LATEST_EVICTED = 32  # at a time: looking for those back to normal costs a read of all of them
+_CHUNK = 128
+_CHUNKS_MAX = 256
+_SPARE = 8  # pages for latest, ranges, meta and the entries that say what was dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What ``max_bytes`` means in pages of 4096 bytes. Raises ValueError below 1 MiB."""
+
+    pages: int
+    wal_frames: int
+    batch_bytes: int
+
+    @staticmethod
+    def of(max_bytes: int) -> Bounds:
+        """The -wal has room for three checkpoint intervals and one transaction; the rest is the database's."""
+        if max_bytes < MIN_BYTES:
+            raise ValueError(f"a journal needs at least {MIN_BYTES} bytes, not {max_bytes}")
+        total = max_bytes // PAGE
+        wal_frames = min(1000, max(16, total // 16))
+        return Bounds(total - 3 * wal_frames - 64, wal_frames, min(256 * 1024, max_bytes // 32))
+
+
+@dataclass(slots=True)
+class Gone:
+    """What went, of which kinds."""
+
+    first: int = 0
+    last: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+
+    def add(self, seq: int, kind: str) -> None:
+        """One more."""
+        self.first = min(self.first or seq, seq)
+        self.last = max(self.last, seq)
+        self.kinds[kind] += 1
+
+    def told(self, why: str, **more: object) -> dict[str, Any]:
+        """As a payload."""
+        kinds = dict(self.kinds.most_common(32))
+        count = self.kinds.total()
+        return {"why": why, "count": count, "from_seq": self.first, "to_seq": self.last, "kinds": kinds, **more}
+
+
+def record(kind: str, payload: dict[str, Any], like: Pending) -> Pending:
+    """An entry of the journal's own, urgent so that it outlives what it tells of, timed as the entry beside it."""
+    body = json.dumps(payload, separators=(",", ":")).encode()
+    return Pending(kind, body, True, like.mono_ns, like.wall, like.synced)
+
+
+class Room:
+    """Makes room in an open store, inside the caller's transaction."""
+
+    def __init__(self, db: sqlite3.Connection, bounds: Bounds) -> None:
+        self._db = db
+        self._bounds = bounds
+
+    def free_pages(self) -> int:
+        """Pages that may still be filled."""
+        return self._bounds.pages - self._pragma("page_count") + self._pragma("freelist_count")
+
+    def make(self, pending: Sequence[Pending]) -> list[Pending]:
+        """Room for ``pending``; the entries that say what had to go, at most three."""
+        need = _SPARE + sum(_pages_of(p) for p in pending)
+        if self.free_pages() >= need:
+            return []
+        goal = need + min(128, max(_SPARE, self._bounds.pages // 64))
+        payloads, cut, evicted = Gone(), Gone(), Gone()
+        for _ in range(_CHUNKS_MAX):
+            if self.free_pages() >= goal:
+                break
+            if not (self._drop_payloads(payloads) or self._cut(cut) or self._evict_any(evicted)):
+                break
+        return self._told(payloads, cut, evicted, pending[0])
+
+    def _told(self, payloads: Gone, cut: Gone, evicted: Gone, like: Pending) -> list[Pending]:
+        told = []
+        if payloads.kinds:
+            told.append(record("dropped", payloads.told("room"), like))
+            self._add("dropped_payloads", payloads.kinds.total())
+        if cut.kinds:
+            row = self._db.execute("SELECT value FROM meta WHERE name = 'cut_hash'").fetchone()
+            told.append(record("checkpoint", cut.told("room", hash=bytes(row[0]).hex()), like))
+            self._add("cut_entries", cut.kinds.total())
+        if evicted.kinds:
+            told.append(record("dropped", evicted.told("latest"), like))
+        return told
+
+    def _drop_payloads(self, gone: Gone) -> bool:
+        rows = self._db.execute(
+            "SELECT r.seq, c.kind FROM routine r LEFT JOIN chain c ON c.seq = r.seq "
+            "WHERE r.seq NOT IN (SELECT seq FROM latest) ORDER BY r.seq LIMIT ?",
+            (_CHUNK,),
+        ).fetchall()
+        self._db.executemany("DELETE FROM routine WHERE seq = ?", [(seq,) for seq, _ in rows])
+        for seq, kind in rows:
+            gone.add(seq, str(kind))
+        return bool(rows)
+
+    def _cut(self, gone: Gone) -> bool:
+        db = self._db
+        rows = db.execute("SELECT seq, kind, hash FROM chain ORDER BY seq LIMIT ?", (_CHUNK,)).fetchall()
+        if not rows:
+            return False
+        last, last_hash = rows[-1][0], rows[-1][2]
+        db.execute(
+            f"INSERT INTO kept ({COLUMNS}) SELECT {COLUMNS} FROM entry "  # noqa: S608
+            "WHERE seq <= ? AND seq IN (SELECT seq FROM latest)",
+            (last,),
+        )
+        db.execute("DELETE FROM chain WHERE seq <= ?", (last,))
+        db.execute("DELETE FROM routine WHERE seq <= ?", (last,))
+        db.execute("UPDATE meta SET value = ? WHERE name = 'cut_seq'", (last,))
+        db.execute("UPDATE meta SET value = ? WHERE name = 'cut_hash'", (last_hash,))
+        for seq, kind, _ in rows:
+            gone.add(seq, str(kind))
+        return True
+
+    def _evict_any(self, gone: Gone) -> bool:
+        row = self._db.execute("SELECT kind FROM latest ORDER BY seq LIMIT 1").fetchone()
+        return row is not None and self._evict(str(row[0]), gone)
+
+    def bound_latest(self, kind: str, like: Pending) -> list[Pending]:
+        """At most 512 keys of a kind: those back to normal go first, then the oldest; says what went."""
+        (count,) = self._db.execute("SELECT count(*) FROM latest WHERE kind = ?", (kind,)).fetchone()
+        if count <= LATEST_MAX:
+            return []
+        gone = Gone()
+        self._evict(kind, gone)
+        return [record("dropped", gone.told("latest"), like)]
+
+    def _evict(self, kind: str, gone: Gone) -> bool:
+        rows = self._db.execute(
+            "SELECT l.key, l.seq, coalesce(e.payload, k.payload) FROM latest l LEFT JOIN entry e ON e.seq = l.seq "
+            "LEFT JOIN kept k ON k.seq = l.seq WHERE l.kind = ? ORDER BY l.seq",
+            (kind,),
+        ).fetchall()
+        rows.sort(key=lambda row: not _back_to_normal(row[2]))  # stable: oldest first among equals
+        for key, seq, _ in rows[:LATEST_EVICTED]:
+            self._db.execute("DELETE FROM latest WHERE kind = ? AND key = ?", (kind, key))
+            self._db.execute("DELETE FROM kept WHERE seq = ?", (seq,))
+            gone.add(seq, kind)
+        return bool(rows)
+
+    def _add(self, name: str, count: int) -> None:
+        self._db.execute("UPDATE meta SET value = value + ? WHERE name = ?", (count, name))
+
+    def _pragma(self, name: str) -> int:
+        return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _pages_of(pending: Pending) -> int:
+    """No fewer than the pages one entry may take: its row, and whole pages for what overflows."""
+    size = len(pending.payload) + len(pending.key) + 300
+    return -(-size // PAGE) + (size > PAGE // 2)
+
+
+def _back_to_normal(payload: bytes | None) -> bool:
+    try:
+        return payload is None or json.loads(payload).get("state") == "normal"
+    except (ValueError, AttributeError, RecursionError):
+        return False

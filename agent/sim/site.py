@@ -1,0 +1,266 @@
+"""The simulated site whole: broker, relays, channel bank, subscriber, a site file, and the very agent of ``run``.
+
+Everything lives in one temporary directory and in this process or its own children. ``stop`` ends each child by
+its process id and removes the directory; it is called on every way out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agent import control
+from agent.sim import outages, relays
+from agent.sim.bank import ChannelBank
+from agent.sim.broker import Broker
+from agent.sim.children import Child, end, last_words, spawn
+from agent.sim.subscriber import Subscriber
+
+SITE_ID = "demo"
+TRUNKS = ("T1-1", "T1-2")
+GROUP = "cama-north"
+AGENT_START_S = 30.0
+AGENT_STOP_S = 10.0
+ASK_S = 3.0
+AGENT_LOG = "agent.log"
+SUN_PATH_MAX = 107
+PATH_HOLD_S = 3.0
+
+
+class SiteFailed(Exception):
+    """The simulated site could not be started, or the agent ended by itself; the text says why."""
+
+
+class SimulatedSite:
+    """One site. ``start_world``, then ``start_agent``; always ``stop``."""
+
+    def __init__(self) -> None:
+        self.directory = _directory()
+        self.socket_path = self.directory / "c.sock"
+        self.journal = self.directory / "journal"
+        self.site_file = self.directory / "site.toml"
+        self.pings = can_ping()
+        self.set_now: dict[str, outages.Setting] = {what: known[0] for what, known in outages.VOCABULARY.items()}
+        self._agent: Child | None = None
+        self.broker: Broker | None = None
+        self.network: relays.Network | None = None
+        self.bank: ChannelBank | None = None
+        self.subscriber: Subscriber | None = None
+
+    async def start_world(self) -> None:
+        """All but the agent. Raises ``NoBroker``, OSError."""
+        from agent.paths.sip import respond
+
+        self.broker = Broker(self.directory)
+        await self.broker.start()
+        self.network = relays.Network(respond)
+        await self.network.open()
+        self.bank = ChannelBank("DEMO-BANK-A", TRUNKS, self.directory / "bank-a")
+        self.bank.plug()
+        self.subscriber = Subscriber(self.broker.port, SITE_ID)
+        self.subscriber.start()
+        self.site_file.write_text(self._site_toml(), encoding="utf-8")
+
+    async def start_agent(self) -> None:
+        """``dialtone run`` on the site file; returns when its control socket answers. Raises ``SiteFailed``."""
+        self._agent = spawn([sys.executable, "-m", "agent", "run", str(self.site_file)], self.directory, AGENT_LOG)
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + AGENT_START_S
+        while True:
+            try:
+                await self.ask("status")
+                break
+            except control.Unanswered as unanswered:
+                self.check_agent()
+                if loop.time() > until_s:
+                    raise SiteFailed(f"the agent does not answer: {unanswered}; {self.agent_words()}") from None
+            await asyncio.sleep(0.05)
+        if self.bank is not None:
+            await self._port_open()
+            self.bank.greet()
+
+    async def _port_open(self) -> None:
+        """Wait until the agent has the bank's tty open: what is sent before that may be flushed unread."""
+        until_s = asyncio.get_running_loop().time() + ASK_S
+        while asyncio.get_running_loop().time() < until_s:
+            senses = (await self.ask("status"))["senses"]
+            if any(sense["source"] == "bank-a" and sense["state"] == "up" for sense in senses):
+                return
+            await asyncio.sleep(0.05)
+
+    @property
+    def agent_pid(self) -> int | None:
+        """The agent's process id, None before it is started and after its end."""
+        return self._agent.pid if self._agent is not None else None
+
+    def check_agent(self) -> None:
+        """Raises ``SiteFailed`` where the agent has ended by itself."""
+        if self._agent is not None and self._agent.poll() is not None:
+            raise SiteFailed(f"the agent ended with status {self._agent.returncode}: {self.agent_words()}")
+
+    def agent_words(self) -> str:
+        """The end of what the agent logged."""
+        return last_words(self.directory, AGENT_LOG)
+
+    async def ask(self, do: str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """One request over the control socket. Raises ``control.Unanswered``."""
+        return await asyncio.to_thread(control.ask, self.socket_path, do, dict(args or {}), ASK_S)
+
+    async def apply(self, settings: Mapping[str, outages.Setting]) -> None:
+        """Set the world as an outage's change says. Raises ``OutageInvalid``, ``NoBroker``, OSError."""
+        outages.check(settings, "settings")
+        for what, value in settings.items():
+            await self._apply_one(what, value)
+            self.set_now[what] = value
+
+    async def _apply_one(self, what: str, value: outages.Setting) -> None:
+        assert self.bank is not None and self.network is not None and self.broker is not None  # noqa: PT018
+        thing, _, quality = what.partition(".")
+        if what == "bank.port":
+            (self.bank.plug if value == "plugged" else self.bank.unplug)()
+        elif thing == "bank":
+            self.bank.set(quality, str(value))
+        elif thing == "broker":
+            await (self.broker.start() if value else self.broker.stop())
+        elif thing == "firewall":
+            setattr(self.network.firewall, {"udp": "forwarding_udp"}.get(quality, quality), bool(value))
+        elif thing == "router":
+            self.network.router.alive = bool(value)
+        else:
+            self.network.far_end.alive = bool(value)
+
+    def in_force(self, outage: outages.Outage) -> bool:
+        """Whether this outage's last settings stand."""
+        final = {what: value for change in outage.change for what, value in change.set.items()}
+        return all(self.set_now[what] == value for what, value in final.items())
+
+    async def stop_agent(self) -> int | None:
+        """End the agent as systemd would; its exit status, None where none ran."""
+        child, self._agent = self._agent, None
+        if child is None:
+            return None
+        await end(child, AGENT_STOP_S)
+        return child.returncode
+
+    async def stop(self) -> None:
+        """End everything and remove the directory. Each part is ended whatever the others do; twice is harmless."""
+        try:
+            await self.stop_agent()
+        finally:
+            try:
+                if self.subscriber is not None:
+                    self.subscriber.stop()
+                if self.bank is not None:
+                    self.bank.unplug()
+                if self.network is not None:
+                    self.network.close()
+            finally:
+                try:
+                    if self.broker is not None:
+                        await self.broker.stop()
+                finally:
+                    shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _site_toml(self) -> str:
+        assert self.network is not None and self.broker is not None and self.bank is not None  # noqa: PT018
+        net, agreed = self.network, "the demo: all of this is ours"
+        often = "every_s = 0.5, timeout_s = 0.4, fail = 2, of = 3"
+        lan = (
+            '{ kind = "icmp", every_s = 1.0 }'
+            if self.pings
+            else f'{{ kind = "tcp", port = {net.lan[1]}, every_s = 1.0 }}'
+        )
+        trunks = ", ".join(f'"{trunk}" = "{GROUP}"' for trunk in TRUNKS)
+        firewall, router, far_end = net.firewall.address, net.firewall.router_inside, net.firewall.far_end_inside
+        return f"""\
+# Written by `dialtone demo`. Short intervals, so that nobody has to wait; a real site leaves them out.
+[site]
+id = "{SITE_ID}"
+name = "Demonstration Emergency Communications"
+psap_id = "0000"
+population = 118000
+provider = "Example Telephone"
+noc_phone = "617-555-0142"
+
+[[line]]
+id = "bank-a"
+port = {json.dumps(str(self.directory / "bank-a"))}
+dialect = "tl1"
+trunks = {{ {trunks} }}
+
+[[path]]
+id = "switch"
+role = "lan"
+address = "{net.lan[0]}"
+agreed_with = "{agreed}"
+checks = [{lan}]
+
+[[path]]
+id = "firewall"
+role = "firewall"
+address = "{firewall[0]}"
+behind = "switch"
+agreed_with = "{agreed}"
+checks = [{{ kind = "tcp", port = {firewall[1]}, {often} }}]
+
+[[path]]
+id = "router"
+role = "router"
+address = "{router[0]}"
+behind = "firewall"
+agreed_with = "{agreed}"
+checks = [{{ kind = "tcp", port = {router[1]}, {often} }}]
+
+[[path]]
+id = "esrp"
+role = "far-end"
+address = "{far_end[0]}"
+behind = "router"
+agreed_with = "{agreed}"
+checks = [{{ kind = "sip-options", port = {far_end[1]}, {often} }}]
+
+[[uplink]]
+id = "primary"
+urls = ["mqtt://127.0.0.1:{self.broker.port}"]
+keepalive_s = 5
+
+[panel]
+pins = "mock"
+path_hold_s = {PATH_HOLD_S}
+
+[journal]
+directory = {json.dumps(str(self.journal))}
+max_mb = 16
+
+[control]
+socket = {json.dumps(str(self.socket_path))}
+"""
+
+
+def can_ping() -> bool:
+    """Whether this user may send pings: an unprivileged ping socket (icmp(7)), else a raw one."""
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
+        try:
+            socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP).close()
+        except OSError:
+            continue
+        return True
+    return False
+
+
+def _directory() -> Path:
+    """A temporary directory of this user's own, with a name short enough for a Unix socket (unix(7): 107 bytes)."""
+    for parent in (None, "/tmp"):  # noqa: S108
+        made = Path(tempfile.mkdtemp(prefix="dialtone-", dir=parent))
+        if len(os.fsencode(made / "c.sock")) <= SUN_PATH_MAX:
+            return made
+        made.rmdir()
+    raise SiteFailed("no temporary directory with a path short enough for a socket")

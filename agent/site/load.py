@@ -1,0 +1,145 @@
+"""Reads a site file and tells everything that is wrong with it at once, each with its key and its line."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agent.site import rules, schema
+from agent.site.secrets import SecretReader, SecretStore
+from agent.site.walk import Key, Problems, good, path_text, quoted, walk
+from agent.site.where import DEPTH_MAX, Positions, scan
+
+SIZE_MAX = 1024 * 1024
+ERRORS_MAX = 200
+
+# tomllib says where, and these say what people did.
+_SYNTAX = {
+    "Cannot overwrite a value": "this key is given twice",
+    "Invalid value": 'no value here that TOML knows: text stands in "quotes"',
+    "Invalid statement": 'neither a [table] nor a key = value ("quote" a key that has other signs than letters, '
+    "digits, - and _)",
+    "Expected '=' after a key in a key/value pair": "a key needs = and a value",
+    "Expected newline or end of document after a statement": "something stands after the value; one key a line",
+}
+_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
+_MSGSPEC_PLACE = re.compile(r" - at `\$\.?(.*)`\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class SiteError:
+    """One mistake: its key (``line[1].trunks.T1-1``; lists count from 0), its line from 1 where known, and what."""
+
+    key: str
+    line: int | None
+    message: str
+
+
+class SiteFileInvalid(Exception):
+    """The site file cannot be used. ``errors`` are all its mistakes, in the order of their lines."""
+
+    def __init__(self, errors: tuple[SiteError, ...]) -> None:
+        super().__init__("; ".join(f"{error.key}: {error.message}" for error in errors[:3]))
+        self.errors = errors
+
+
+def load(path: Path) -> schema.SiteFile:
+    """The site file at ``path``, secrets checked. Raises ``SiteFileInvalid``, also where it can't be read."""
+    return _parse(_text(path), SecretStore.of)
+
+
+def parse(text: str, *, secrets: SecretReader | None) -> schema.SiteFile:
+    """A site file's text, read without a disk; ``secrets=None`` believes every name of a secret.
+
+    Raises ``SiteFileInvalid``.
+    """
+    return _parse(text, lambda _site: secrets)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(SIZE_MAX + 1)
+    except (OSError, ValueError) as error:
+        raise _whole(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(data) > SIZE_MAX:
+        raise _whole(f"is larger than {SIZE_MAX} bytes")
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _whole(f"is not UTF-8: byte 0x{data[error.start]:02x}", line) from None
+
+
+def _whole(message: str, line: int | None = None, key: str = "file") -> SiteFileInvalid:
+    return SiteFileInvalid((SiteError(key, line, message),))
+
+
+def _parse(text: str, secrets_of: Callable[[schema.SiteFile], SecretReader | None]) -> schema.SiteFile:
+    if len(text) > SIZE_MAX:
+        raise _whole(f"is larger than {SIZE_MAX} bytes")
+    positions = scan(text)
+    data = _toml(text, positions)
+    problems = Problems(ERRORS_MAX)
+    seen: schema.SiteFile = walk(data, schema.SiteFile, problems)
+    if good(seen):
+        for problem in rules.check(seen, frozenset(data)):
+            problems.add(problem.at, problem.message)
+        if good(seen.secrets, seen.uplink) and good(seen.secrets.directory):
+            _check_secrets(seen, secrets_of(seen), problems)
+    if not problems.found:
+        try:
+            return msgspec.convert(data, schema.SiteFile)
+        except msgspec.ValidationError as error:  # the walker missed something; a mistake is told all the same
+            told = str(error)
+            place = _MSGSPEC_PLACE.search(told)
+            raise _whole(_MSGSPEC_PLACE.sub("", told), None, place[1] if place else "file") from None
+    raise SiteFileInvalid(_errors(problems, positions))
+
+
+def _toml(text: str, positions: Positions) -> dict[str, Any]:
+    # Asked first: tomllib needs time with the square of a key's parts, and Python's stack for each bracket.
+    if positions.too_deep is not None:
+        raise _whole(f"nested deeper than {DEPTH_MAX} keys or brackets", positions.too_deep, "TOML")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise _whole("nested too deep", None, "TOML") from None
+    except ValueError as error:  # TOMLDecodeError, and what Python says of numbers of thousands of digits
+        told = str(error)
+        place = _PLACE.search(told)
+        line = None if place is None else int(place[1]) if place[1] else text.rstrip().count("\n") + 1
+        what = _PLACE.sub("", told)
+        raise _whole(_SYNTAX.get(what, _printable(what)), line, "TOML") from None
+
+
+def _printable(text: str) -> str:
+    return quoted(text)[1:-1].replace('\\"', '"') if not text.isprintable() else text
+
+
+def _check_secrets(site: schema.SiteFile, secrets: SecretReader | None, problems: Problems) -> None:
+    if secrets is None:
+        return
+    for number, uplink in enumerate(site.uplink):
+        if not good(uplink):
+            continue
+        for key, private in (("password", True), ("ca", False), ("certificate", False), ("key", True)):
+            name = getattr(uplink, key)
+            why = secrets.problem(name, private=private) if good(name) and name is not None else None
+            if why is not None:
+                at: Key = ("uplink", number, key)
+                problems.add(at, f"the secret {quoted(name)} can't be used: {why}")
+
+
+def _errors(problems: Problems, positions: Positions) -> tuple[SiteError, ...]:
+    errors = [SiteError(path_text(p.at), positions.line_of(p.at), p.message) for p in problems.found]
+    errors.sort(key=lambda error: (error.line or 0, error.key))
+    if problems.dropped:
+        errors.append(SiteError("file", None, f"{problems.dropped} more mistakes are not shown"))
+    return tuple(errors)

@@ -1,0 +1,107 @@
+"""The agent at rest: memory, CPU, writes to disk, and the time from start to the first lamp."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from tests.bench.rows import Row
+from tests.real.brokers import broker
+from tests.real.sites import Site, site, until
+from tests.real.trace import Trace
+
+SMALL_PATHS = """
+[[path]]
+id = "firewall"
+role = "firewall"
+address = "127.0.0.1"
+checks = [{ kind = "icmp" }]
+
+[[path]]
+id = "router"
+role = "router"
+address = "127.0.0.1"
+checks = [{ kind = "icmp" }]
+"""
+LARGE_PATHS = (
+    SMALL_PATHS
+    + """
+[[path]]
+id = "esrp"
+role = "far-end"
+address = "127.0.0.1"
+checks = [{ kind = "icmp" }, { kind = "sip-options" }]
+
+[[path]]
+id = "reflector"
+role = "reflector"
+address = "127.0.0.1"
+checks = [{ kind = "sip-options" }, { kind = "tcp", port = 9 }]
+"""
+)
+
+
+def proc(pid: int) -> dict[str, float]:
+    """Resident MB, CPU seconds and bytes written by one process, from /proc."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    io = Path(f"/proc/{pid}/io").read_text()
+    return {
+        "rss_mb": int(status.split("VmRSS:")[1].split()[0]) / 1024,
+        "peak_mb": int(status.split("VmHWM:")[1].split()[0]) / 1024,
+        "cpu_s": (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK"),
+        "written": int(io.split("\nwrite_bytes:")[1].split()[0]),
+    }
+
+
+def at_rest(s: Site, seconds: float) -> dict[str, float]:
+    """One agent left alone: figures over ``seconds``, after it has settled for 10."""
+    with s.agent() as child:
+        time.sleep(10)
+        before = proc(child.pid)
+        time.sleep(seconds)
+        after = proc(child.pid)
+    return {
+        "rss_mb": round(after["rss_mb"], 1),
+        "peak_mb": round(after["peak_mb"], 1),
+        "cpu_percent": round(100 * (after["cpu_s"] - before["cpu_s"]) / seconds, 2),
+        "mb_a_day": round((after["written"] - before["written"]) / seconds * 86_400 / 1e6, 2),
+        "seconds": seconds,
+    }
+
+
+def measure(seconds: float) -> list[Row]:
+    """The two sites of the table; plain uplinks (TLS comes with the uplink's own tests)."""
+    with broker() as b:
+        uplinks = [f'[[uplink]]\nid = "{name}"\nurls = ["mqtt://127.0.0.1:{b.port}"]\n' for name in ("noc", "cell")]
+        with site(extra=SMALL_PATHS + uplinks[0]) as s:
+            small = at_rest(s, seconds)
+        with site(extra=LARGE_PATHS + "".join(uplinks)) as s:
+            large = at_rest(s, seconds)
+    how = f"{seconds:g} s from /proc, x86-64; one serial line in both (the other dialects are not built yet)"
+    return [
+        Row("resident memory: 1 line, 2 pings, 1 plain uplink", "<= 38 MB", f"{small['rss_mb']} MB", small["rss_mb"] <= 38, how, small),  # noqa: E501
+        Row("resident memory: 1 line, 4 paths, 2 plain uplinks", "<= 48 MB", f"{large['rss_mb']} MB", large["rss_mb"] <= 48, how, large),  # noqa: E501
+        Row("CPU at rest, same site", "<= 1 %", f"{large['cpu_percent']} %", large["cpu_percent"] <= 1, how),
+        Row("writes to disk at rest", "<= 5 MB a day", f"{large['mb_a_day']} MB a day", large["mb_a_day"] <= 5, how),
+        start_row(),
+    ]
+
+
+def start_row() -> Row:
+    """From the process's start to the first lamp lit."""
+    times = []
+    for _ in range(5):
+        with site() as s:
+            trace = Trace()
+            command = (sys.executable, "-m", "tests.real.traced", str(s.file), str(trace.write_fd))
+            began_ns = time.monotonic_ns()
+            with s.agent(*command, wait=False, pass_fds=(trace.write_fd,)):
+                trace.started()
+                lit = until(lambda trace=trace: [f for f in trace.facts if f.get("lit")], "no lamp")  # type: ignore[misc]
+                times.append((lit[0]["at_ns"] - began_ns) / 1e9)
+            trace.finish()
+    worst = max(times)
+    return Row("start to first lamp", "<= 1 s", f"{worst:.2f} s", worst <= 1, "worst of 5 starts", {"s": times})

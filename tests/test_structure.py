@@ -1,0 +1,143 @@
+"""The house's own rules, as tests: one way through the code, a pure core, small files and functions."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted([*(ROOT / "agent").rglob("*.py"), *(ROOT / "hw").rglob("*.py")])
+
+# The way data takes. A module may import from its own row and from the rows above it, never from below.
+ROWS: tuple[tuple[str, ...], ...] = (
+    ("agent",),
+    ("agent.readings", "agent.clock", "agent.payloads", "agent.limiter"),
+    ("agent.site",),
+    ("agent.lines", "agent.paths"),
+    ("agent.alarms.points",),
+    ("agent.panel",),
+    ("hw",),
+    ("agent.alarms",),
+    ("agent.evidence", "agent.verdict"),
+    ("agent.effects",),
+    ("agent.core",),
+    ("agent.journal",),
+    ("agent.labels",),
+    ("agent.uplink",),
+    ("agent.control",),
+    ("agent.app",),
+    ("agent.draw",),
+    ("agent.sim",),
+    ("agent.commands",),
+    ("agent.cli",),
+    ("agent.__main__",),
+)
+# Code that must not touch the world: the same in production, replay and simulation.
+PURE = (
+    "agent/readings.py agent/effects.py agent/panel.py agent/core.py agent/evidence.py agent/limiter.py agent/payloads.py "
+    "agent/alarms agent/verdict agent/lines/tl1.py agent/lines/framing.py agent/lines/decode.py agent/paths/judge.py "
+    "agent/paths/sip.py agent/site/schema.py agent/site/walk.py agent/site/where.py agent/site/rules.py "
+    "agent/site/describe.py agent/journal/chain.py agent/journal/entry.py agent/uplink/flow.py agent/uplink/topics.py "
+    "agent/uplink/backoff.py"
+).split()
+WORLDLY = {
+    "time",
+    "socket",
+    "threading",
+    "random",
+    "asyncio",
+    "subprocess",
+    "sqlite3",
+    "serial",
+    "psutil",
+    "paho",
+    "os",
+}
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def row_of(module: str) -> int:
+    matches = [
+        (len(name), index)
+        for index, row in enumerate(ROWS)
+        for name in row
+        if module == name or (module.startswith(name + ".") and name != "agent")
+    ]
+    assert matches, f"{module} stands in no row: say where it belongs"
+    return max(matches)[1]
+
+
+def imports_of(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            ours = {n for n in names if (ROOT / (n.replace(".", "/") + ".py")).exists() or is_room(n)}
+            found |= ours | ({node.module} if len(ours) < len(names) else set())
+    return found
+
+
+def is_room(name: str) -> bool:
+    return (ROOT / name.replace(".", "/") / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: module_of(p))
+def test_imports_go_one_way(path: Path) -> None:
+    module = module_of(path)
+    for name in sorted(imports_of(path)):
+        if name.split(".")[0] in ("agent", "hw"):
+            assert row_of(name) <= row_of(module), f"{module} imports {name}, which comes after it"
+
+
+def test_no_import_cycles() -> None:
+    graph = {module_of(p): {n for n in imports_of(p) if n.split(".")[0] in ("agent", "hw")} for p in SOURCES}
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, f"import cycle: {' > '.join((*trail, module))}"
+        if module not in done:
+            for name in graph.get(module, ()):
+                if name != module:
+                    visit(name, (*trail, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def pure_sources() -> list[Path]:
+    listed = [ROOT / name for name in PURE]
+    return [p for entry in listed for p in (sorted(entry.rglob("*.py")) if entry.is_dir() else [entry])]
+
+
+@pytest.mark.parametrize("path", pure_sources(), ids=lambda p: module_of(p))
+def test_pure_code_imports_nothing_worldly(path: Path) -> None:
+    assert path.exists()
+    assert not {name.split(".")[0] for name in imports_of(path)} & WORLDLY
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: module_of(p))
+def test_files_and_functions_are_small_and_told(path: Path) -> None:
+    text = path.read_text()
+    tree = ast.parse(text)
+    assert text.count("\n") <= 450
+    assert path.name == "__init__.py" or ast.get_docstring(tree), "no docstring"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno <= 75, f"{node.name} is too long"
+
+
+def test_nothing_names_a_machine_or_a_registry() -> None:
+    forbidden = ("/wo" + "rk/", "/ro" + "ot/", "py" + "pi.org", "python" + "hosted", "registry.np" + "mjs")
+    for path in [*SOURCES, ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "setup.cfg", *ROOT.glob("tests/**/*.py")]:
+        text = path.read_text() if path.exists() else ""
+        assert not [word for word in forbidden if word in text], path

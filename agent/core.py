@@ -220,7 +220,7 @@ class Core:
         waiting = [
             alarm
             for alarm in self._book.standing()
-            if alarm.active and alarm.id in self._unreceived and alarm.point.name != "nobody-knows"
+            if alarm.active and alarm.condition and alarm.id in self._unreceived
         ]
         phone = self._site.site.noc_phone
         text = f"Nobody outside knows of this alarm. Ring {f'the NOC: {phone}' if phone else 'your NOC'}."

@@ -129,6 +129,7 @@ class AlarmBook:
                 alarm.evidence = dict(evidence)
         if alarm.condition != holds or (declared and alarm.active != holds):
             alarm.condition = holds
+            self._hold(alarm, now_ns)
             wait_s = 0.0 if declared else (point.set_s if holds else point.clear_s)
             alarm.due_ns = now_ns + int(wait_s * NS)
             self._settle(alarm, now_ns)
@@ -143,6 +144,13 @@ class AlarmBook:
         alarm = Alarm(point_id(resource, point.name, qualifier), resource, point, qualifier, now_ns)
         self._alarms[alarm.id] = alarm
         return alarm
+
+    def _hold(self, alarm: Alarm, now_ns: int) -> None:
+        """A voice that is still held back is dropped as the condition goes, and held anew if it comes back."""
+        if not alarm.condition and alarm.horn_from_ns is not None and now_ns < alarm.horn_from_ns:
+            alarm.horn_from_ns = None
+        elif alarm.condition and alarm.active and alarm.horn_from_ns is None:
+            alarm.horn_from_ns = now_ns + int(alarm.point.horn_after_s * NS) + alarm.hold_ns
 
     def _settle(self, alarm: Alarm, now_ns: int) -> None:
         """Take the condition over into the alarm if it has stood long enough."""
@@ -166,8 +174,6 @@ class AlarmBook:
 
     def _return(self, alarm: Alarm, now_ns: int) -> None:
         alarm.active, alarm.cleared_ns = False, now_ns
-        if alarm.horn_from_ns is not None and now_ns < alarm.horn_from_ns:
-            alarm.horn_from_ns = None  # it went before its voice was due: a failover of seconds sounds nothing
         self._step(alarm, "normal")
         self._changes.append(alarm.look("cleared" if alarm.state == "normal" else "returned"))
 

@@ -50,6 +50,12 @@ def seal(previous: bytes, entry: Entry) -> Sealed:
     return Sealed(entry, digest, hashlib.sha256(previous + header(entry) + digest).digest())
 
 
+def payload_fits(sealed: Sealed) -> bool:
+    """Whether the payload is the one that was sealed, or was dropped."""
+    payload = sealed.entry.payload
+    return payload is None or hashlib.sha256(payload).digest() == sealed.digest
+
+
 @dataclass(frozen=True, slots=True)
 class Break:
     """Where a chain is broken, and why, in words."""
@@ -91,7 +97,7 @@ class Walk:
             return f"boot goes back from {self.boot} to {entry.boot}"
         if entry.payload is None and entry.urgent:
             return "an urgent entry has no payload"
-        if entry.payload is not None and hashlib.sha256(entry.payload).digest() != sealed.digest:
+        if not payload_fits(sealed):
             return "the payload does not match its hash"
         if entry.store != self.store:
             return f"the entry is of store {entry.store}, not {self.store}"

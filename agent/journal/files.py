@@ -66,28 +66,32 @@ def locked(directory: Path) -> bool:
     return False
 
 
-def create_file(directory: Path) -> None:
-    """An empty ``journal.db`` that only its owner may read, its name safe on disk before anything is in it.
+def new_file(directory: Path) -> Path:
+    """An empty file that only its owner may read; SQLite gives its -wal and -shm the same mode."""
+    path = directory / f"{FILE}.new"
+    _remove(path)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    return path
 
-    SQLite gives -wal and -shm the same mode, and syncs the directory itself when it makes the -wal.
-    """
-    path = directory / FILE
-    for side in SIDES:  # a -wal without its database belongs to no store
+
+def put_in_place(directory: Path, path: Path) -> None:
+    """Give a finished, synced file the store's name."""
+    _remove(directory / FILE)  # a -wal without its database belongs to no store
+    path.rename(directory / FILE)
+    sync_directory(directory)
+
+
+def _remove(path: Path) -> None:
+    for side in ("", *SIDES):
         with contextlib.suppress(FileNotFoundError):
             Path(f"{path}{side}").unlink()
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    sync_directory(directory)
 
 
 def set_aside(directory: Path) -> str:
     """Rename the damaged store to ``journal.db.corrupt-N``, -wal and -shm with it, keep three; says the new name."""
     numbers = sorted(_corrupt_numbers(directory))
     name = f"{FILE}.corrupt-{numbers[-1] + 1 if numbers else 1}"
-    # The database first: a crash in between leaves sides without it, which create_file removes.
+    # The database first: a crash in between leaves sides without it, which put_in_place removes.
     for side in ("", *SIDES):
         with contextlib.suppress(FileNotFoundError):
             (directory / f"{FILE}{side}").rename(directory / f"{name}{side}")

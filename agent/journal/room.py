@@ -10,6 +10,7 @@ page). SQLite's own ``max_page_count`` is the hard bound.
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 from collections import Counter
@@ -24,8 +25,9 @@ PAGE = 4096
 MIN_BYTES = 1 << 20
 LATEST_MAX = 512
 LATEST_EVICTED = 32  # at a time: looking for those back to normal costs a read of all of them
-_CHUNK = 128
-_CHUNKS_MAX = 256
+_CHUNK = 64
+_CHUNK_BYTES = 65_536
+_CHUNKS_MAX = 512
 _SPARE = 8  # pages for latest, ranges, meta and the entries that say what was dropped
 
 
@@ -80,6 +82,7 @@ class Room:
     def __init__(self, db: sqlite3.Connection, bounds: Bounds) -> None:
         self._db = db
         self._bounds = bounds
+        self._moved = 0  # bytes kept of what was cut, in this transaction
 
     def free_pages(self) -> int:
         """Pages that may still be filled."""
@@ -92,10 +95,14 @@ class Room:
             return []
         goal = need + min(128, max(_SPARE, self._bounds.pages // 64))
         payloads, cut, evicted = Gone(), Gone(), Gone()
+        self._moved = 0
         for _ in range(_CHUNKS_MAX):
-            if self.free_pages() >= goal:
+            # Keeping the newest of each key costs as much as cutting frees: so much of it, and keys must go.
+            heavy = self._moved > 2 * self._bounds.wal_frames * PAGE
+            free = self.free_pages()
+            if free >= goal or (heavy and free >= need):
                 break
-            if not (self._drop_payloads(payloads) or self._cut(cut) or self._evict_any(evicted)):
+            if not (self._drop_payloads(payloads) or (not heavy and self._cut(cut)) or self._evict_any(evicted)):
                 break
         return self._told(payloads, cut, evicted, pending[0])
 
@@ -125,20 +132,25 @@ class Room:
 
     def _cut(self, gone: Gone) -> bool:
         db = self._db
-        rows = db.execute("SELECT seq, kind, hash FROM chain ORDER BY seq LIMIT ?", (_CHUNK,)).fetchall()
+        sql = "SELECT seq, kind, hash, coalesce(length(payload), 0) FROM chain ORDER BY seq LIMIT ?"
+        rows = db.execute(sql, (_CHUNK,)).fetchall()
         if not rows:
             return False
+        sizes = itertools.accumulate(row[3] for row in rows)
+        rows = rows[: max(1, sum(size <= _CHUNK_BYTES for size in sizes))]
         last, last_hash = rows[-1][0], rows[-1][2]
-        db.execute(
-            f"INSERT INTO kept ({COLUMNS}) SELECT {COLUMNS} FROM entry "  # noqa: S608
-            "WHERE seq <= ? AND seq IN (SELECT seq FROM latest)",
+        kept = db.execute(
+            f"SELECT {COLUMNS} FROM entry WHERE seq <= ? AND seq IN (SELECT seq FROM latest)",  # noqa: S608
             (last,),
-        )
+        ).fetchall()
+        # Out first and in again afterwards: in a full store there is no page for a second copy.
         db.execute("DELETE FROM chain WHERE seq <= ?", (last,))
         db.execute("DELETE FROM routine WHERE seq <= ?", (last,))
+        db.executemany(f"INSERT INTO kept ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?)", kept)  # noqa: S608
         db.execute("UPDATE meta SET value = ? WHERE name = 'cut_seq'", (last,))
         db.execute("UPDATE meta SET value = ? WHERE name = 'cut_hash'", (last_hash,))
-        for seq, kind, _ in rows:
+        self._moved += sum(len(row[-1] or b"") + 200 for row in kept)
+        for seq, kind, _, _ in rows:
             gone.add(seq, str(kind))
         return True
 

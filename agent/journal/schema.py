@@ -8,7 +8,7 @@ names the newest entry of each key; ``kept`` holds those of them that were cut f
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from agent.journal.chain import GENESIS, Sealed
@@ -74,9 +74,8 @@ def row_of(sealed: Sealed) -> Row:
     """For ``INSERT INTO chain``; a routine payload goes elsewhere."""
     e = sealed.entry
     payload = e.payload if e.urgent else None
-    return (
-        e.seq, e.boot, e.kind, int(e.urgent), e.mono_ns, e.wall, int(e.synced), e.key, sealed.digest, sealed.hash, payload,
-    )  # fmt: skip
+    header = (e.seq, e.boot, e.kind, int(e.urgent), e.mono_ns, e.wall, int(e.synced), e.key)
+    return (*header, sealed.digest, sealed.hash, payload)
 
 
 def sealed_of(store: str, row: Row) -> Sealed:
@@ -91,10 +90,10 @@ def sealed_of(store: str, row: Row) -> Sealed:
     return Sealed(entry, digest, hash_)
 
 
-def entries_after(db: sqlite3.Connection, store: str, after: int, upto: int, limit: int) -> Sequence[Sealed]:
+def rows_after(db: sqlite3.Connection, after: int, upto: int, limit: int) -> list[Row]:
     """``after < seq <= upto``, in order, at most ``limit``; entries that were cut are absent."""
     sql = f"SELECT {COLUMNS} FROM entry WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"  # noqa: S608
-    return sealed_all(store, db.execute(sql, (after, upto, limit)).fetchall())
+    return db.execute(sql, (after, upto, limit)).fetchall()
 
 
 def sealed_all(store: str, rows: Iterable[Row]) -> list[Sealed]:

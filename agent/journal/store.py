@@ -20,20 +20,21 @@ from agent.journal import files, schema
 from agent.journal.chain import Walk, seal
 from agent.journal.entry import Entry, Pending, Ranges
 from agent.journal.files import StoreBusy
-from agent.journal.room import LATEST_MAX, Bounds, Room
+from agent.journal.room import LATEST_MAX, PAGE, Bounds, Room
 from agent.journal.schema import COLUMNS, FILE, StoreCorrupt
 
 __all__ = ["Store", "StoreBusy", "StoreCorrupt", "is_corrupt"]
 
 log = logging.getLogger("dialtone.journal")
 CHECKED_AT_OPEN = 64
-_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_MISMATCH}
+# A constraint can fail only where the tree already holds what it should not.
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH}
 _SHORT_READ = sqlite3.SQLITE_IOERR_SHORT_READ
 
 
-def is_corrupt(error: Exception) -> bool:
+def is_corrupt(error: Exception, *, opening: bool = False) -> bool:
     """Whether an error says that the file is damaged, rather than that the disk is full, slow or read-only."""
-    if isinstance(error, StoreCorrupt):
+    if isinstance(error, StoreCorrupt | UnicodeDecodeError):  # the latter: damage quoted in SQLite's own message
         return True
     if not isinstance(error, sqlite3.Error):
         return False
@@ -41,7 +42,7 @@ def is_corrupt(error: Exception) -> bool:
     if code is None:  # raised by the module itself, for a value it can't take
         return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.ProgrammingError)
     # SQLITE_ERROR, when opening: a table or column that should be there is not.
-    return (code & 0xFF) in _DAMAGE or code in (_SHORT_READ, sqlite3.SQLITE_ERROR)
+    return (code & 0xFF) in _DAMAGE or code == _SHORT_READ or (opening and code == sqlite3.SQLITE_ERROR)
 
 
 class Store:
@@ -50,7 +51,7 @@ class Store:
     ``set_aside`` names the damaged file that this new store took the place of, ``why`` says what was wrong with it.
     """
 
-    def __init__(self, db: sqlite3.Connection, directory: Path, lock_fd: int, bounds: Bounds) -> None:
+    def __init__(self, db: sqlite3.Connection, directory: Path | None, lock_fd: int | None, bounds: Bounds) -> None:
         self._db = db
         self._directory = directory
         self._lock_fd = lock_fd
@@ -75,8 +76,8 @@ class Store:
         try:
             try:
                 return cls(_connect(directory, bounds, store_id, 0), directory, lock_fd, bounds)
-            except (sqlite3.Error, StoreCorrupt) as error:
-                if not (is_corrupt(error) or (directory / FILE).is_dir()):
+            except (sqlite3.Error, StoreCorrupt, UnicodeDecodeError) as error:
+                if not (is_corrupt(error, opening=True) or (directory / FILE).is_dir()):
                     raise
                 return cls._anew(directory, bounds, store_id, lock_fd, 0, str(error) or type(error).__name__)
         except BaseException:
@@ -91,10 +92,21 @@ class Store:
         store.set_aside, store.why = name, why
         return store
 
+    @classmethod
+    def in_memory(cls, max_bytes: int, store_id: str) -> Store:
+        """A store that lasts as long as the process, of at most 8 MiB, for a disk that won't be written."""
+        bounds = Bounds.of(min(max_bytes, 8 << 20))
+        db = sqlite3.connect(":memory:", isolation_level=None)
+        schema.create(db, store_id, 0)
+        db.execute(f"PRAGMA max_page_count={bounds.pages}")
+        return cls(db, None, None, bounds)
+
     def replaced(self, store_id: str, why: str) -> Store:
         """A new store in place of this one, found damaged while open; its ``seq`` goes on where this one's ended."""
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
+        if self._directory is None or self._lock_fd is None:
+            raise OSError(f"a journal in memory can't be damaged: {why}")
         return Store._anew(self._directory, self._bounds, store_id, self._lock_fd, self.head, why)
 
     def _begin(self) -> None:
@@ -110,7 +122,7 @@ class Store:
             db.execute("COMMIT")
             self.cut_entries: int = meta["cut_entries"]
             self.dropped_payloads: int = meta["dropped_payloads"]
-            (self._first,) = db.execute("SELECT coalesce(min(seq), ?) FROM chain", (self.head + 1,)).fetchone()
+            self._first: int = meta["cut_seq"] + 1
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 db.close()
@@ -206,7 +218,8 @@ class Store:
 
     def read(self, after: int, upto: int, limit: int) -> list[Entry]:
         """Entries with ``after < seq <= upto`` in order, at most ``limit``; those that were cut are absent."""
-        return [s.entry for s in schema.entries_after(self._db, self.store_id, after, upto, limit)]
+        rows = schema.rows_after(self._db, after, upto, limit)
+        return [sealed.entry for sealed in schema.sealed_all(self.store_id, rows)]
 
     def latest(self, kind: str) -> list[Entry]:
         """The newest entry for each key of ``kind``, at most 512, oldest first."""
@@ -231,6 +244,8 @@ class Store:
 
     def size_bytes(self) -> int:
         """The database and its -wal on disk."""
+        if self._directory is None:
+            return 0
         total = 0
         for side in ("", "-wal"):
             with contextlib.suppress(OSError):
@@ -242,22 +257,22 @@ class Store:
         try:
             self._db.close()
         finally:
-            os.close(self._lock_fd)
+            if self._lock_fd is not None:
+                os.close(self._lock_fd)
 
 
 def _connect(directory: Path, bounds: Bounds, store_id: str, after: int) -> sqlite3.Connection:
     path = directory / FILE
-    if not path.exists():
-        files.create_file(directory)
+    if not os.path.lexists(path):
+        _create(directory, store_id, after)
+    elif path.stat().st_size == 0:
+        raise StoreCorrupt("the file is empty")
     db = sqlite3.connect(path, isolation_level=None, timeout=5.0, cached_statements=64)
     try:
-        (mode,) = db.execute("PRAGMA journal_mode=WAL").fetchone()
-        if mode != "wal":
-            raise StoreCorrupt(f"journal_mode is {mode}, not wal")
         for pragma in (
             "synchronous=FULL",
             f"wal_autocheckpoint={bounds.wal_frames}",
-            f"journal_size_limit={2 * bounds.wal_frames * 4096}",
+            f"journal_size_limit={2 * bounds.wal_frames * PAGE}",
             "secure_delete=OFF",  # Debian's default writes zeros over freed pages: a page written more for each
             "cell_size_check=ON",
             "cache_size=-512",
@@ -265,16 +280,30 @@ def _connect(directory: Path, bounds: Bounds, store_id: str, after: int) -> sqli
             "trusted_schema=OFF",
         ):
             db.execute(f"PRAGMA {pragma}")
-        if db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
-            db.execute("BEGIN IMMEDIATE")
-            schema.create(db, store_id, after)
-            db.execute("COMMIT")
+        (mode,) = db.execute("PRAGMA journal_mode=WAL").fetchone()
+        if mode != "wal":
+            raise StoreCorrupt(f"journal_mode is {mode}, not wal")
         _shrink(db, bounds)
     except BaseException:
         with contextlib.suppress(sqlite3.Error):
             db.close()
         raise
     return db
+
+
+def _create(directory: Path, store_id: str, after: int) -> None:
+    """A new store appears whole under its name, or not at all: an empty ``journal.db`` is always damage."""
+    path = files.new_file(directory)
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        db.execute(f"PRAGMA page_size={PAGE}")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("BEGIN IMMEDIATE")
+        schema.create(db, store_id, after)
+        db.execute("COMMIT")
+    finally:
+        db.close()  # syncs it and removes its -wal
+    files.put_in_place(directory, path)
 
 
 def _shrink(db: sqlite3.Connection, bounds: Bounds) -> None:

@@ -126,6 +126,19 @@ class Script:
         await self.received(lambda report: report.topic.startswith("status/") and report.body.get("state") == "lost")
         return "agent: stopped by SIGTERM, status 0; its farewell was received"
 
+    async def journal_whole(self) -> str:
+        from agent.journal.verify import verify
+
+        assert self.site.subscriber is not None
+        report = await asyncio.to_thread(verify, self.site.journal)
+        if report.broken is not None:
+            raise NotHappened(f"the chain breaks at entry {report.broken.seq}: {report.broken.why}")
+        events = [event.event_id for event in self.site.subscriber.events]
+        strange = [i for i in events if i.split(".")[0] != report.store or int(i.split(".")[2]) > report.head]
+        if strange:
+            raise NotHappened(f"received, but not in the journal: {', '.join(strange)}")
+        return f"journal: the chain is whole, {report.head} entries; all {len(events)} events received stand in it"
+
     # -- the T1 --------------------------------------------------------------------------------------------------
 
     async def los_sent(self) -> str:
@@ -253,6 +266,7 @@ class Script:
             Step("firewall repaired, path alarms clear", self.path_cleared),
             Step("reset, path lamps dark", self.path_dark),
             Step("agent stopped in order", self.agent_stopped),
+            Step("journal verified", self.journal_whole),
         ]
 
     # -- one outage ----------------------------------------------------------------------------------------------
@@ -304,6 +318,7 @@ class Script:
             Step("repaired", repaired),
             Step("received by a subscriber", reported),
             Step("agent stopped in order", self.agent_stopped),
+            Step("journal verified", self.journal_whole),
         ]
 
 

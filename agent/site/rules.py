@@ -60,7 +60,12 @@ def _something_to_watch(given: frozenset[str]) -> Problems:
 def _ids(site: schema.SiteFile) -> Problems:
     """One name means one thing: readings, alarms and reports tell their source by it."""
     seen: dict[str, Key] = {}
-    for table, items in (("line", site.line), ("path", site.path), ("uplink", site.uplink)):
+    tables: tuple[tuple[str, tuple[schema.Line | schema.Path | schema.Uplink, ...]], ...] = (
+        ("line", site.line),
+        ("path", site.path),
+        ("uplink", site.uplink),
+    )
+    for table, items in tables:
         if not good(items):
             continue
         for number, item in enumerate(items):
@@ -114,7 +119,7 @@ def _trunks(lines: tuple[schema.Line, ...]) -> Problems:
             if first != aid:
                 yield Problem(
                     ("line", number, "trunks", aid),
-                    f"{quoted(aid)} and {quoted(first)} have one name in alarms ({slug(aid)}); one would hide the other",
+                    f"{quoted(aid)} and {quoted(first)} are both {slug(aid)} in alarms; one would hide the other",
                 )
 
 
@@ -143,7 +148,7 @@ def _cycle(start: str, behind: dict[str, str | None]) -> list[str]:
     trail = [start]
     for _ in behind:
         nearer = behind.get(trail[-1])
-        if nearer is None or nearer in trail[1:]:
+        if nearer is None:
             return []
         if nearer == start:
             return trail if len(trail) > 1 else []

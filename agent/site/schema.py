@@ -18,6 +18,16 @@ Id = Annotated[
         description="lower-case letters, digits and hyphens, at most 32, starting with a letter or digit",
     ),
 ]
+# What stands there by mistake may be the secret itself: a refusal must not show it.
+SecretName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z",
+        description="the name of a secret (lower-case letters, digits and hyphens, at most 32), "
+        "never the secret itself",
+        extra={"private": True},
+    ),
+]
 Text = Annotated[
     str,
     Meta(
@@ -156,10 +166,10 @@ class Uplink(Struct, frozen=True, forbid_unknown_fields=True):
     urls: Annotated[tuple[Url, ...], Meta(min_length=1, max_length=8)]
     interface: Interface | None = None
     user: Text | None = None
-    password: Id | None = None
-    ca: Id | None = None
-    certificate: Id | None = None
-    key: Id | None = None
+    password: SecretName | None = None
+    ca: SecretName | None = None
+    certificate: SecretName | None = None
+    key: SecretName | None = None
     keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 30
 
 

@@ -6,7 +6,6 @@ becomes ``BAD`` in the value that comes back, so that rules over several keys ca
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import re
@@ -22,6 +21,7 @@ Key = tuple[str | int, ...]
 """Where in the file: names of keys, and positions in lists from 0."""
 
 ECHO_MAX = 60
+_LOGIN = re.compile(r"//[^/@]*@")  # a user and password in a url
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -89,7 +89,7 @@ def quoted(text: str) -> str:
 def shown(value: object) -> str:
     """A value from the file as a refusal names it."""
     if isinstance(value, str):
-        return quoted(value)
+        return quoted(_LOGIN.sub("//…@", value))
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
@@ -113,6 +113,8 @@ def either(choices: Iterable[object]) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean "x"?`` for the nearest known word, else nothing."""
+    import difflib  # only a file with mistakes needs it
+
     near = difflib.get_close_matches(word[:ECHO_MAX], list(known), n=1, cutoff=0.6)
     return f"; did you mean {quoted(near[0])}?" if near else ""
 
@@ -137,12 +139,23 @@ def _plain(kind: inspect.Type) -> tuple[inspect.Type, str]:
     return kind, words
 
 
+def _is_private(kind: inspect.Type) -> bool:
+    """Whether a refused value must not be shown."""
+    if isinstance(kind, inspect.UnionType):
+        return any(_is_private(one) for one in kind.types)
+    return isinstance(kind, inspect.Metadata) and bool((kind.extra or {}).get("private"))
+
+
 def _range(kind: inspect.IntType | inspect.FloatType) -> str:
     low, high = kind.ge, kind.le
     if low is not None and high is not None:
-        return f" from {low:,} to {high:,}".replace(",", " ")
+        return f" from {_number(low)} to {_number(high)}"
     over = f" greater than {kind.gt:g}" if kind.gt is not None else ""
-    return over + (f"{' and' if over else ''} at most {high:,}".replace(",", " ") if high is not None else "")
+    return over + (f"{' and' if over else ''} at most {_number(high)}" if high is not None else "")
+
+
+def _number(value: float) -> str:
+    return f"{value:,}".replace(",", " ") if value >= 1_000_000 else str(value)
 
 
 def wanted(kind: inspect.Type, words: str = "") -> str:
@@ -153,7 +166,7 @@ def wanted(kind: inspect.Type, words: str = "") -> str:
         # msgspec sorts them; people look for the numbers by size.
         if len(kind.values) == 1:
             return f"{shown(kind.values[0])} (this version knows no other)"
-        return either(sorted(kind.values))
+        return either(sorted(kind.values, key=lambda value: (str(type(value)), value)))
     if isinstance(kind, inspect.IntType):
         return f"a whole number{_range(kind)}"
     if isinstance(kind, inspect.FloatType):
@@ -193,8 +206,8 @@ class _Walker:
         if isinstance(kind, inspect.VarTupleType):
             self._learn_homes(kind.item_type, f"[{label}]")
         elif isinstance(kind, inspect.UnionType):
-            for member in _members(kind).values():
-                self._learn_homes(member, label)
+            for tag, member in _members(kind).items():
+                self._learn_homes(member, f"{label} of {_tag_field(kind)} {quoted(tag)}")
         elif isinstance(kind, inspect.StructType):
             for one in kind.fields:
                 homes = self._homes.setdefault(one.encode_name, [])
@@ -205,6 +218,7 @@ class _Walker:
 
     def value(self, kind: inspect.Type, value: object, at: Key) -> Any:
         """The value as this type wants it, or ``BAD`` with a problem told."""
+        private = _is_private(kind)
         kind, words = _plain(kind)
         if isinstance(kind, inspect.StructType):
             return self._struct(kind, value, at)
@@ -217,7 +231,8 @@ class _Walker:
         if _fits(kind, value):
             return value
         hint = did_you_mean(value, map(str, kind.values)) if _is_choice(kind, value) else ""  # type: ignore[arg-type, attr-defined]
-        self._problems.add(at, f"must be {wanted(kind, words)}, is {shown(value)}{hint}")
+        found = "" if private else f", is {shown(value)}{hint}"
+        self._problems.add(at, f"must be {wanted(kind, words)}{found}")
         return BAD
 
     def _struct(self, kind: inspect.StructType, value: object, at: Key) -> Any:

@@ -32,7 +32,9 @@ def main() -> int:
         "forwarding": lambda: forwarding.measure(1 if quick else 10),
         "throughput": lambda: throughput.measure(quick),
     }
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.python_implementation()} {platform.python_version()}"
+    machine = (
+        f"{platform.machine()}, {os.cpu_count()} cores, {platform.python_implementation()} {platform.python_version()}"
+    )
     print(f"{machine}; seed {args.seed}; figures beside goals, nothing is asserted\n")
     rows: list[Row] = []
     for name, measure in groups.items():

@@ -58,7 +58,9 @@ def measure(rounds: int) -> list[Row]:
     lamp, subscriber = spread(lamp_s), spread(subscriber_s)
     how = f"{rounds} alarms down a pty; the lamp's level as handed to the panel"
     return [
-        Row("last serial byte to lamp level set, p99", "<= 5 ms", f"{lamp['p99_ms']} ms", lamp["p99_ms"] <= 5, how, lamp),
+        Row(
+            "last serial byte to lamp level set, p99", "<= 5 ms", f"{lamp['p99_ms']} ms", lamp["p99_ms"] <= 5, how, lamp
+        ),
         Row(
             "last serial byte to subscriber at a loopback broker, p99, fsync included",
             "<= 50 ms",

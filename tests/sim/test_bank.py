@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.lines.tl1 import Tl1
 from agent.sim import bank
 
 AT = datetime(2004, 10, 5, 9, 14, 22, tzinfo=UTC)
@@ -132,3 +133,21 @@ def test_an_unknown_word_is_our_bug(tmp_path: Path) -> None:
             channel_bank.set("T1-1", "on fire")
 
     with_bank(tmp_path, work)
+
+
+def test_the_agent_s_own_parser_reads_every_message_whole() -> None:
+    parser = Tl1("bank-a")
+    readings = parser.feed(bank.hello("BANK-A", AT, 1), 0)
+    assert [reading.kind for reading in readings] == ["event"]
+    for atag, (name, condition) in enumerate(sorted(bank.CONDITIONS.items())):
+        for cleared, kind in ((False, "alarm"), (True, "clear")):
+            told = bank.message("BANK-A", AT, 2 + 2 * atag + cleared, "T1-1", condition, cleared)
+            readings = parser.feed(told, 0)
+            assert [reading.kind for reading in readings] == [kind], name
+            assert readings[0].subject == "T1-1"
+            detail = readings[0].detail
+            assert detail["condtype"] == condition.condtype
+            assert detail["ntfcncde"] == ("CL" if cleared else condition.ntfcncde)
+            assert detail["srveff"] == condition.srveff
+            assert detail["locn"] == condition.locn
+            assert detail["conddescr"] == condition.words

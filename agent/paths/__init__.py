@@ -1,0 +1,1 @@
+"""The network senses: codecs and judgement pure, the prober their shell."""

@@ -1,0 +1,49 @@
+"""How one check ended, in the words of its reading."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from agent.readings import Kind, Plain, Reading, State
+
+KIND_OF: dict[State, Kind] = {
+    "up": "probe-ok",
+    "degraded": "probe-degraded",
+    "down": "probe-fail",
+    "unknown": "probe-fail",
+}
+# Errors of our own: nothing was learned of the other side.
+OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM, errno.EACCES})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``state`` unknown: we could not even test. ``reason`` is for people."""
+
+    state: State
+    reason: str = ""
+    detail: Mapping[str, Plain] = field(default_factory=dict)
+
+    def reading(self, path: str, check: str, at_ns: int) -> Reading:
+        """The one reading that a check ends with."""
+        detail = dict(self.detail)
+        if self.reason:
+            detail["reason"] = self.reason[:200]
+        return Reading(path, check, KIND_OF[self.state], "", self.state, at_ns, detail)
+
+
+def no_answer(timeout_s: float) -> Outcome:
+    """Nothing came back in time."""
+    return Outcome("down", f"no answer in {timeout_s:g} s")
+
+
+def of_error(error: OSError) -> Outcome:
+    """What an error of the socket says: of the other side, of the way, or of ourselves."""
+    text = error.strerror or str(error) or type(error).__name__
+    if error.errno in OURS:
+        return Outcome("unknown", f"this box can't test: {text}")
+    if error.errno == errno.ECONNREFUSED:
+        return Outcome("down", "refused: something answered, the service is down")
+    return Outcome("down", text[0].lower() + text[1:])

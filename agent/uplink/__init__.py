@@ -1,0 +1,1 @@
+"""Reporting upstream over MQTT: the journal, read from a cursor."""

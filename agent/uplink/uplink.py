@@ -1,0 +1,245 @@
+"""One ``[[uplink]]``: it tries its urls, keeps a connection, and reports the journal over it. Knows no MQTT library."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from agent.clock import Clock
+from agent.journal.entry import Entry, Journal
+from agent.readings import Plain, Reading
+from agent.site import schema
+from agent.uplink import ranges as r
+from agent.uplink.backoff import Backoff, Outcome, Version, Ways
+from agent.uplink.flow import Counts, Flow
+from agent.uplink.messages import Message, Messages
+from agent.uplink.session import Session
+from agent.uplink.way import Secrets
+
+log = logging.getLogger("dialtone.uplink")
+
+REACH_S = 25.0  # name look-up, TCP and TLS together
+CONNACK_S = 10.0
+CLOSE_S = 1.0
+SESSIONS_A_BOOT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What CONNACK says: Receive Maximum and, where the server has one, Maximum Packet Size (MQTT 5, 3.2.2.3)."""
+
+    receive_maximum: int
+    largest_bytes: int | None
+
+
+class Refused(Exception):
+    """No connection: how the attempt ended, and why in plain words."""
+
+    def __init__(self, outcome: Outcome, why: str) -> None:
+        super().__init__(why)
+        self.outcome: Outcome = outcome
+
+
+class Connecting(Protocol):
+    """What an uplink asks of a connection; ``mqtt.Connection`` is the real one."""
+
+    sent: asyncio.Future[None]
+    opened: asyncio.Future[Accepted]
+    ended: asyncio.Future[str]
+    over: asyncio.Future[None]
+
+    def start(self) -> None: ...
+    def publish(self, token: int, message: Message) -> None: ...
+    def disconnect(self) -> None: ...
+    def cut(self, why: str) -> None: ...
+
+
+Connector = Callable[
+    [schema.Uplink, Secrets, str, Version, str, Message, Callable[[Sequence[tuple[int, int]]], None]], Connecting
+]
+
+
+class Uplink:
+    """Reports the journal to a broker of its list. All methods are the loop thread's."""
+
+    connection: Connector
+
+    def __init__(
+        self,
+        config: schema.Uplink,
+        site: schema.Site,
+        journal: Journal,
+        secrets: Secrets,
+        post: Callable[[Reading], None],
+        clock: Clock,
+        health: Callable[[], Mapping[str, Any]],
+        rng: random.Random,
+    ) -> None:
+        self.id = config.id
+        self._config, self._journal, self._secrets = config, journal, secrets
+        self._post, self._clock, self._health = post, clock, health
+        self._client_id = f"dialtone-{site.id}-{site.probe}-{config.id}"
+        self._messages = Messages(site, config.id)
+        self._rng = rng
+        self._backoff = Backoff(rng.random)
+        self._ways = Ways(config.urls)
+        self._flow: Flow | None = None
+        self._counts = Counts()
+        self._session: Session | None = None
+        self._number = 0
+        self._last: Connecting | None = None
+        self._attempts = 0
+        self._attempt = 0  # since the last connection
+        self._connects = 0
+        self._version: Version | None = None
+        self._last_error: str | None = None
+        self._stable = False  # whether the connection that has just ended was
+
+    # -- what others call --------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Report until cancelled; then says goodbye, 2 s at most."""
+        ranges = r.upto(await self._journal.ranges(self.id), self._journal.head)
+        self._flow = Flow(ranges, self._counts)
+        while True:
+            again_at_once = await self._try()
+            if not again_at_once:
+                await asyncio.sleep(self._wait_s())
+
+    def committed(self, entries: Sequence[Entry]) -> None:
+        """The journal has these on disk. Where there is no connection the journal keeps them for the next one."""
+        if self._session is not None:
+            self._session.committed(entries)
+
+    def status(self) -> dict[str, Any]:
+        """How it stands, for ``status --json``."""
+        flow = self._flow
+        return {
+            "id": self.id,
+            "url": self._ways.url,
+            "connected": self._session is not None,
+            "protocol": self._version if self._session is not None else None,
+            "session": self._number,
+            "inflight": flow.inflight if flow is not None else 0,
+            "held": flow.held if flow is not None else 0,
+            "backlog": flow.waiting(self._journal.head) if flow is not None else self._journal.head,
+            "acknowledged": [list(pair) for pair in flow.ranges] if flow is not None else [],
+            "connects": self._connects,
+            "attempts": self._attempts,
+            "last_error": self._last_error,
+            **asdict(self._counts),
+        }
+
+    # -- one attempt -------------------------------------------------------------------------------------------------
+
+    async def _try(self) -> bool:
+        """One attempt and the connection it gives; True: try again at once, in the other version of MQTT."""
+        self._attempts += 1
+        self._attempt += 1
+        if self._last is not None and not self._last.over.done():
+            await asyncio.wait({self._last.over}, timeout=CLOSE_S)
+            if not self._last.over.done():  # its thread; one uplink must not gather them
+                self._failed("the last attempt still hangs, probably in the name look-up")
+                return False
+        self._last = None
+        number = self._next_number()
+        wall = self._clock.wall()
+        will = self._messages.status("lost", number, self._journal.store_id, wall, "connection lost")
+        connection = self.connection(
+            self._config, self._secrets, self._ways.url, self._ways.version, self._client_id, will, self._answered
+        )
+        connection.start()
+        try:
+            accepted = await self._opened(connection)
+        except Refused as refused:
+            connection.cut(str(refused))
+            self._last = connection
+            again = self._ways.ended(refused.outcome)
+            self._failed(str(refused), told=not again)
+            return again
+        except asyncio.CancelledError:
+            connection.cut("stopped")
+            raise
+        self._version = self._ways.version
+        self._ways.ended("accepted")
+        self._number = number
+        await self._report(connection, accepted)
+        return False
+
+    def _next_number(self) -> int:
+        """Rises with each attempt, since a will may outlive a CONNACK that never came."""
+        return max(self._number + 1, self._journal.boot * SESSIONS_A_BOOT + min(self._attempts, SESSIONS_A_BOOT - 1))
+
+    async def _opened(self, connection: Connecting) -> Accepted:
+        """The server's CONNACK. Raises Refused, for a missed deadline too."""
+        await asyncio.wait({connection.sent}, timeout=REACH_S)
+        if not connection.sent.done():
+            raise Refused("failed", f"could not be reached within {REACH_S:g} s")
+        await asyncio.wait({connection.opened}, timeout=CONNACK_S)
+        if not connection.opened.done():
+            raise Refused("failed", f"no CONNACK within {CONNACK_S:g} s")
+        return connection.opened.result()
+
+    async def _report(self, connection: Connecting, accepted: Accepted) -> None:
+        """Report over a connection until it ends."""
+        assert self._flow is not None
+        began_ns = self._clock.now_ns()
+        self._connects += 1
+        self._attempt = 0
+        session = Session(
+            self._number,
+            self._flow,
+            connection,
+            self._messages,
+            self._journal,
+            self.id,
+            self._post,
+            self._clock,
+            self._health,
+            accepted.largest_bytes,
+        )
+        self._session = session
+        detail: dict[str, Plain] = {"url": self._ways.url, "protocol": self._version, "session": self._number}
+        self._post(Reading(self.id, "uplink", "probe-ok", "", "up", began_ns, detail))
+        log.info("%s: connected to %s, MQTT %s", self.id, self._ways.url, self._version)
+        why = "the agent failed"
+        try:
+            why = await session.run(accepted.receive_maximum)
+        except asyncio.CancelledError:
+            why = "stopped"
+            if await session.farewell("stopped"):
+                connection.disconnect()
+                await asyncio.wait({connection.ended}, timeout=CLOSE_S)
+            raise
+        finally:
+            self._session = None
+            connection.cut(why)
+            session.close()
+            self._last = connection
+        self._stable = self._backoff.lasted(self._clock.now_ns() - began_ns)
+        self._failed(why)
+
+    def _answered(self, answers: Sequence[tuple[int, int]]) -> None:
+        if self._session is not None:
+            self._session.answered(answers)
+
+    def _failed(self, why: str, *, told: bool = True) -> None:
+        self._last_error = why
+        log.info("%s: %s: %s", self.id, self._ways.url, why)
+        if told:
+            detail: dict[str, Plain] = {"reason": why[:300], "attempt": self._attempt, "url": self._ways.url}
+            self._post(Reading(self.id, "uplink", "probe-fail", "", "down", self._clock.now_ns(), detail))
+
+    def _wait_s(self) -> float:
+        """The next url's turn comes after a second at most; when all have failed the backoff grows."""
+        if self._stable:
+            self._stable = False
+            self._ways.first()
+            return self._backoff.after_failure_s()
+        if self._ways.next():
+            return self._backoff.after_failure_s()
+        return max(0.05, self._rng.random())

@@ -1,0 +1,193 @@
+"""The verdict on what all senses show together. Pure: the same senses give the same verdict.
+
+Each row of the cause table is scored by its prior times the chance of each thing seen, were the row true (``odds.py``);
+an unknown sense contributes nothing. A cause's score is its best row's. The best cause is named alone above
+``NAMED_ABOVE`` against every other; below that the set of causes within that factor is named.
+
+Missing data never reads as healthy: ``none`` is said only where at least half of the senses the site has are known
+and one of the way that callers take looks up. Otherwise ``none`` stands last in its set; alone, and where nothing is
+known at all, the verdict is ``probe-blind`` ("this box can't see yet").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import cast
+
+from agent.site import schema
+from agent.verdict.causes import CAUSES, COLUMNS, END_TO_END, LOOKS, NETWORK, OUR_ROWS, ROWS, Cause, Look, Row
+from agent.verdict.odds import NAMED_ABOVE, ODDS_CAP, RUNNER_UP_WITHIN, likelihood, prior
+from agent.verdict.say import looks, say, say_blind
+from agent.verdict.words import BESIDES, SENSES, Side
+
+__all__ = ["SENSES", "Verdict", "inseparable", "judge", "unseen"]
+
+MAX_SEPARATORS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The best explanation of all senses together, and what to do now.
+
+    ``cause``: the best. ``causes``: the set that can't be told apart, best first; the cause alone where it is certain
+    enough. ``runner_up``: the next cause outside the set, where it is worth naming. ``separated_by``: what is not
+    seen here and would tell the set (or cause and runner-up) apart. ``sentence``: for a dispatcher, at most 200
+    characters. ``do_now``: its imperative part. ``call``: whom. ``side`` of the demarcation. ``calls_fail``: True only
+    if all causes of the set say so, False only if none does, None between. ``odds``: the best cause against the next,
+    at most 1e6. ``path_only``: something looks bad, and nothing but the network's own checks says so.
+    """
+
+    cause: Cause
+    causes: tuple[Cause, ...]
+    runner_up: Cause | None
+    separated_by: tuple[str, ...]
+    sentence: str
+    do_now: str
+    call: str
+    side: Side
+    calls_fail: bool | None
+    odds: float
+    evidence_for: tuple[str, ...]
+    evidence_against: tuple[str, ...]
+    path_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A cause by its best row, and that row's score."""
+
+    row: Row
+    score: float
+
+
+def judge(senses: Mapping[str, str], site: schema.Site) -> Verdict:
+    """The verdict on ``senses``: a column of the cause table to "u", "d", "g", or "-" where it is unknown.
+
+    A column that the site has should be given even while it is unknown; one that it does not have may be left out.
+    Raises ValueError for a column or a look that the table does not know.
+    """
+    for column, look in senses.items():
+        if column not in COLUMNS or look not in LOOKS:
+            raise ValueError(f"no such sense: {column!r} looking {look!r}")
+    seen = {column: cast(Look, senses[column]) for column in COLUMNS if senses.get(column, "-") != "-"}
+    ranked = scores(seen)
+    best = ranked[0].score
+    members = [ranked[0].row, *(s.row for s in ranked[1:] if s.score * NAMED_ABOVE > best)]
+    if members[0].cause == "none" and not _sees_enough(senses, seen):
+        if len(members) == 1:
+            return _blind(senses, seen, site)
+        members = [*members[1:], members[0]]
+    outside = ranked[len(members)] if len(members) < len(ranked) else None
+    runner_up = outside.row if outside is not None and outside.score * RUNNER_UP_WITHIN > best else None
+    rivals = members if len(members) > 1 or runner_up is None else [members[0], runner_up]
+    said = say(members, senses, seen, site)
+    return Verdict(
+        cause=members[0].cause,
+        causes=tuple(row.cause for row in members),
+        runner_up=None if runner_up is None else runner_up.cause,
+        separated_by=_separated_by(rivals, seen),
+        sentence=said.sentence,
+        do_now=said.do_now,
+        call=said.call,
+        side=said.side,
+        calls_fail=said.calls_fail,
+        odds=round(min(ODDS_CAP, best / ranked[1].score), 2),
+        evidence_for=_evidence(members[0], seen, fits=True),
+        evidence_against=_evidence(members[0], seen, fits=False),
+        path_only=_path_only(seen),
+    )
+
+
+def scores(seen: Mapping[str, Look]) -> list[Scored]:
+    """Every cause by its best row, best first; equals stand in the table's order. ``seen``: known senses only."""
+    best: dict[Cause, Scored] = {}
+    for row in (*ROWS, *OUR_ROWS):
+        score = prior(row) * likelihood(row, seen)
+        if row.cause not in best or score > best[row.cause].score:
+            best[row.cause] = Scored(row, score)
+    return sorted((best[cause] for cause in CAUSES), key=lambda scored: -scored.score)
+
+
+def inseparable(columns: Collection[str]) -> list[tuple[str, str]]:
+    """The pairs of causes that a site with only these columns can't tell apart, in the table's order.
+
+    Two causes are a pair where a row of one and a row of the other disagree in none of the columns in which both say
+    something. A pair with ``none`` is a cause, or a face of one, that the site can't see at all (``unseen``).
+    """
+    pairs = {
+        (one.cause, other.cause)
+        for one, other in combinations(ROWS, 2)
+        if one.cause != other.cause and not _disagree(one, other, columns)
+    }
+    return [pair for pair in combinations(CAUSES, 2) if pair in pairs]
+
+
+def unseen(columns: Collection[str]) -> list[str]:
+    """The causes of which these columns show nothing under any of their faces, in the table's order."""
+    healthy = ROWS[0]
+    seen = {row.cause for row in ROWS if _disagree(healthy, row, columns)}
+    return [cause for cause in CAUSES if cause != "none" and cause not in seen]
+
+
+def _disagree(one: Row, other: Row, columns: Collection[str]) -> bool:
+    return any("-" not in (pair := {one.looks[column], other.looks[column]}) and len(pair) == 2 for column in columns)
+
+
+def _sees_enough(senses: Mapping[str, str], seen: Mapping[str, Look]) -> bool:
+    return 2 * len(seen) >= len(senses) and any(seen.get(column) == "u" for column in END_TO_END)
+
+
+def _path_only(seen: Mapping[str, Look]) -> bool:
+    bad = {column for column, look in seen.items() if look != "u"}
+    return bool(bad) and bad <= NETWORK
+
+
+def _blind(senses: Mapping[str, str], seen: Mapping[str, Look], site: schema.Site) -> Verdict:
+    """Nothing is known, or too little to say that all is well."""
+    missing = [SENSES[column] for column in COLUMNS if column in senses and column not in seen]
+    said = say_blind(site)
+    return Verdict(
+        cause="probe-blind",
+        causes=("probe-blind",),
+        runner_up=None,
+        separated_by=tuple(missing[:MAX_SEPARATORS]),
+        sentence=said.sentence,
+        do_now=said.do_now,
+        call=said.call,
+        side=said.side,
+        calls_fail=said.calls_fail,
+        odds=1.0,
+        evidence_for=tuple(f"not seen yet: {name}" for name in missing),
+        evidence_against=tuple(looks(column, look) for column, look in seen.items()),
+        path_only=_path_only(seen),
+    )
+
+
+def _evidence(row: Row, seen: Mapping[str, Look], *, fits: bool) -> tuple[str, ...]:
+    """What is seen and is (or is not) what the row leads one to expect; where it expects nothing, neither."""
+    return tuple(
+        looks(column, look)
+        for column, look in seen.items()
+        if row.looks[column] != "-" and (row.looks[column] == look) is fits
+    )
+
+
+def _separated_by(rivals: Sequence[Row], seen: Mapping[str, Look]) -> tuple[str, ...]:
+    """What would tell the rivals apart: other means first, then columns not seen here in which they differ.
+
+    A column in which one rival says nothing stands only where no better one does.
+    """
+    besides: dict[str, None] = {}
+    firm: dict[str, None] = {}
+    loose: dict[str, None] = {}
+    for one, other in combinations(rivals, 2):
+        hint = BESIDES.get(frozenset({one.cause, other.cause}))
+        if hint is not None:
+            besides[hint] = None
+        for column in COLUMNS:
+            pair = {one.looks[column], other.looks[column]}
+            if column not in seen and len(pair) == 2:
+                (loose if "-" in pair else firm)[SENSES[column]] = None
+    return tuple({**besides, **(firm or loose)})[:MAX_SEPARATORS]

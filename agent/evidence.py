@@ -25,6 +25,8 @@ class Sense:
     since_ns: int = 0
     heard: bool = False
     detail: str = ""
+    good_ns: int | None = None  # when it last looked up
+    bad_ns: int | None = None  # when it first looked otherwise since
 
 
 class Senses:
@@ -41,6 +43,7 @@ class Senses:
                 column = "O" if sip and outside else REACH[path.role]
                 self._senses[path.id, name] = Sense(path.id, name, column)
         self._changed = True
+        self._any_down = False
         self._columns: dict[str, str] = {}
 
     def saw(self, reading: Reading, state: State | None) -> None:
@@ -48,7 +51,11 @@ class Senses:
         sense = self._senses.get((reading.source, reading.sense))
         if sense is None:
             return
-        self._changed = True
+        self._changed = self._changed or state != sense.state or self._any_down or sense.column == "L"
+        if reading.kind == "probe-ok":
+            sense.good_ns, sense.bad_ns = reading.at_ns, None
+        elif sense.bad_ns is None:
+            sense.bad_ns = reading.at_ns
         if reading.kind in ("port-up", "port-down"):
             sense.heard = sense.heard and reading.kind == "port-up"
             state = "up" if reading.kind == "port-up" else "unknown"
@@ -79,8 +86,11 @@ class Senses:
         if not self._changed:
             return None
         self._changed = False
+        faults_ns = [s.bad_ns for s in self._senses.values() if s.state == "down" and s.bad_ns is not None]
+        self._any_down = bool(faults_ns)
+        fault_ns = min(faults_ns, default=None)
         columns = {
-            column: _together([s.state for s in self._senses.values() if s.column == column])
+            column: _together([_fresh(s, fault_ns) for s in self._senses.values() if s.column == column])
             for column in sorted({s.column for s in self._senses.values()} - {"L"})
         }
         if any(s.column == "L" for s in self._senses.values()):
@@ -107,6 +117,16 @@ class Senses:
             {"source": s.source, "sense": s.sense, "state": s.state, "since_ns": s.since_ns, "detail": s.detail}
             for s in self._senses.values()
         ]
+
+
+def _fresh(sense: Sense, fault_ns: int | None) -> State:
+    """How a sense looks for the verdict: an ``up`` from before a fault that stands elsewhere says nothing of it.
+
+    A far end asked once a minute would else speak for calls that a dead firewall stopped seconds ago.
+    """
+    if sense.state == "up" and fault_ns is not None and (sense.good_ns is None or sense.good_ns < fault_ns):
+        return "unknown"
+    return sense.state
 
 
 def _together(states: list[State]) -> str:

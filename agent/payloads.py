@@ -76,7 +76,8 @@ class CloudEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``event``: a journal entry as CloudEvents 1.0 in structured mode (cloudevents/spec 1.0.2, JSON format).
 
     ``data`` is the entry's payload with ``synced``, ``valid_s``, ``seq``, ``boot`` and, for alarms and verdicts,
-    ``psap``. An event older than ``valid_s`` is history: what stands now is in ``alarm/ID``. ``subject`` is an alarm's id.
+    ``psap``. An event older than ``valid_s`` is history: what stands now is in ``alarm/ID``.
+    ``subject`` is an alarm's id.
     """
 
     id: str

@@ -123,7 +123,7 @@ class AlarmBook:
             alarm.hold_ns = int(hold_s * NS)
             if text and text != alarm.text:
                 alarm.text = text
-                if alarm.active:
+                if alarm.active and point.severity == "critical":  # a new sentence; the others' texts only vary
                     self._changes.append(alarm.look("updated"))
             if evidence is not None:
                 alarm.evidence = dict(evidence)

@@ -8,7 +8,7 @@ alarms. Clearing is decided by NTFCNCDE ``CL`` alone: real equipment sends ``*C 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from agent.lines.atag import SIDS_MAX, AtagTracker
@@ -21,6 +21,7 @@ from agent.lines.tl1_text import (
     alarm_fields,
     event_fields,
     other_fields,
+    sure_alarm,
     unquoted,
 )
 from agent.readings import Kind, Plain, Reading
@@ -43,8 +44,6 @@ REASONS_MAX = 6
 TEXT_CHARS = 200
 _HELD_MAX = LINE_BYTES * (SIDS_MAX + 6)
 """What a parser may hold: an unfinished line, an open message's head, the SIDs followed; none longer than a line."""
-
-_SURE = frozenset({"CR", "MJ", "MN", "CL"})
 
 MessageState = Literal["idle", "headed", "report", "answer"]
 
@@ -228,7 +227,7 @@ class Tl1:
 
     def _salvage(self, line: Line) -> None:
         """A text line after a damaged identification: it counts where it can be nothing but an alarm."""
-        fields = _sure_alarm(line.text)
+        fields = sure_alarm(line.text)
         if fields is None:
             self._junk(line)
             return
@@ -264,7 +263,7 @@ class Tl1:
 
     def _other_text(self, line: Line, content: str) -> None:
         """A report that is neither ALM nor EVT; or one that was, before noise bent its identification."""
-        fields = _sure_alarm(line.text)
+        fields = sure_alarm(line.text)
         if fields is None:
             self._event(other_fields(content))
             return
@@ -337,14 +336,7 @@ class Tl1:
         if gap is not None:
             self.counters["gaps"] += 1
             self.counters["lost_messages"] += gap.lost or 0
-            detail: dict[str, Plain] = {
-                "sid": sid,
-                "expected": gap.expected,
-                "got": gap.got,
-                "lost": gap.lost,
-                "why": gap.why,
-            }
-            self._tell("gap", sid, None, detail, self._message.offset)
+            self._tell("gap", sid, None, {"sid": sid, **asdict(gap)}, self._message.offset)
 
     def _garbage(self, offset: int, size: int, reason: str) -> None:
         """Add to the present run of garbage; it is told as one reading."""
@@ -366,15 +358,6 @@ class Tl1:
 
     def _tell(self, kind: Kind, subject: str, state: Health | None, detail: dict[str, Plain], offset: int) -> None:
         self._out.append(Reading(self._source, "tl1", kind, subject, state, self._now_ns, detail, offset))
-
-
-def _sure_alarm(text: str) -> Fields | None:
-    """The fields of a text line that can be nothing but an alarm or its clear, whatever stands above it."""
-    content, quoted, closed = unquoted(text)
-    fields = alarm_fields(content) if quoted and closed else None
-    if fields is None or fields.get("ntfcncde") not in _SURE or not (fields.get("srveff") and fields.get("condtype")):
-        return None
-    return fields
 
 
 _Action = Callable[[Tl1, Line], None]

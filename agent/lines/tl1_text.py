@@ -102,6 +102,19 @@ def alarm_fields(text: str) -> Fields | None:
     return fields
 
 
+def sure_alarm(text: str) -> Fields | None:
+    """The fields of a text line that can be nothing but an alarm or its clear, whatever stands above it."""
+    content, quoted, closed = unquoted(text)
+    fields = alarm_fields(content) if quoted and closed else None
+    if (
+        fields is None
+        or fields.get("ntfcncde") not in RAISED | {CLEARED}
+        or not (fields.get("srveff") and fields.get("condtype"))
+    ):
+        return None
+    return fields
+
+
 def event_fields(text: str) -> Fields | None:
     """``aid:condtype,condeff,…`` (Wide Bank) or ``aid:ntfcncde[,condtype],condeff,…`` (Adtran); None if it is neither.
 

@@ -36,7 +36,7 @@ class Outcome:
 
 def no_answer(timeout_s: float) -> Outcome:
     """Nothing came back in time."""
-    return Outcome("down", f"no answer in {timeout_s:g} s")
+    return Outcome("down", f"no answer in {timeout_s:.3g} s")
 
 
 def of_error(error: OSError) -> Outcome:

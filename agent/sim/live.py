@@ -115,7 +115,8 @@ class Terminal:
         now_ns = time.monotonic_ns()
         shown = levels(self._phases.see(status["lamps"], status["horn"], now_ns), now_ns)
         assert self._site.subscriber is not None
-        reported = [report_line(report) for report in self._site.subscriber.events]
+        # What was read off the wire is reported too; shown is what followed from it.
+        reported = [report_line(event) for event in self._site.subscriber.events if event_kind(event) != "reading"]
         panel = panel_renderable(
             cast(Mapping[str, bool], shown.lit),
             status["lamps"],
@@ -188,13 +189,14 @@ def report_line(report: Report) -> str:
     """One received event in a line: the time it tells, its id, what it is about."""
     at = str(report.body.get("time", ""))[11:23]
     data = report.data
-    about = f"{data['id']} {data['change']}" if "id" in data and "change" in data else _other(report)
-    return f"{at}  {report.event_id}  {about}"
+    kind = event_kind(report)
+    about = f"{data['id']} {data['change']}" if kind == "alarm" else f"{kind} {data.get('cause', data.get('do', ''))}"
+    return f"{at}  {report.event_id}  {about.strip()}"
 
 
-def _other(report: Report) -> str:
-    kind = str(report.body.get("type", "")).rpartition(".")[2] or "event"
-    return f"{kind} {report.data.get('cause', '')}".strip()
+def event_kind(report: Report) -> str:
+    """The journal's kind of this entry: ``alarm`` of the type ``dialtone.alarm.v1``."""
+    return str(report.body.get("type", "")).removeprefix("dialtone.").removesuffix(".v1") or "event"
 
 
 @contextlib.contextmanager

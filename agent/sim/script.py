@@ -300,6 +300,7 @@ class Script:
                 return not any(alarm["active"] for alarm in status["alarms"] if alarm["lamp"] in outage.lights)
 
             await self.until(gone, 60.0)
+            await self.site.ask("ack")  # a repair in steps raises anew: half a trunk group is an alarm of its own
             await self.site.ask("reset")
             status = await self.until(lambda s: all(s["lamps"][lamp] == "off" for lamp in outage.lights))
             return f"repaired, acknowledged, reset; lit now: {', '.join(lit(status)) or 'nothing'}"

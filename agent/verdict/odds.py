@@ -76,8 +76,8 @@ DECLARED = _chances(u="0.9996 0.0002 0.0002", g="0.2 0.6 0.2", d="0.02 0.08 0.9"
 # cannot come over a dead way. Degraded stands for one of several far ends lost: a fault's first minute looks so too,
 # since they are asked at different intervals.
 ANSWERED = _chances(u="0.9994 0.0005 0.0001", g="0.25 0.73 0.02", d="0.002 0.098 0.9")
-# Calls themselves, by counting: thin at night, so degraded comes easily. Down comes of a detector set to one false alarm
-# a year.
+# Calls themselves, by counting: thin at night, so degraded comes easily. Down comes of a detector set to one
+# false alarm a year.
 COUNTED = _chances(u="0.9797 0.02 0.0003", g="0.2 0.6 0.2", d="0.03 0.12 0.85")
 # Pings: judged m of n as well, but a device answers for itself while it forwards nothing, or passes calls and no pings.
 PINGED = _chances(u="0.987 0.01 0.003", g="0.35 0.5 0.15", d="0.03 0.17 0.8")

@@ -368,3 +368,16 @@ def test_every_sequence_runs(sequence: Any) -> None:
     assert world.status()["horn"] == ("ringback" if sequence == "R" else "none")
     world.ask("reset")
     assert world.status()["lamps"]["ok"] == "wink"
+
+
+def test_an_up_from_before_the_fault_does_not_speak_for_after_it() -> None:
+    far_end = schema.Path(id="esrp", role="far-end", address="192.0.2.9", behind="rt", checks=(schema.SipOptions(),))
+    site = msgspec.structs.replace(SITE, path=(*SITE.path[:2], far_end))
+    world = World(site)
+    world.up["esrp", "sip-options"] = True
+    world.line("port-up", "port")
+    world.give(Reading("noc", "uplink", "probe-ok", "", "up", 0))
+    world.run(62)
+    world.up["rt", "icmp"] = world.up["esrp", "sip-options"] = False
+    world.run(12)  # the far end is asked once a minute and was well a moment before the router went
+    assert world.status()["verdict"]["cause"] != "none"

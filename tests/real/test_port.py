@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import queue
 import socket
 import threading
 import tty
@@ -85,8 +86,13 @@ async def watching(where: str, **more: Any) -> AsyncIterator[Watched]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def open_fds() -> int:
-    return len(os.listdir("/proc/self/fd"))
+def held_files() -> list[str]:
+    """What this process has open."""
+    found = []
+    for fd in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found.append(str(fd.readlink()))
+    return found
 
 
 def test_a_message_through_a_pty(tmp_path: Path) -> None:
@@ -108,9 +114,9 @@ def test_a_message_through_a_pty(tmp_path: Path) -> None:
         assert w.port.status()["state"] == "down"
         pty.unplug()
 
-    before = open_fds()
+    before = len(held_files())
     asyncio.run(scenario())
-    assert open_fds() <= before
+    assert len(held_files()) <= before
 
 
 def test_it_never_writes(tmp_path: Path) -> None:
@@ -138,8 +144,7 @@ def test_unplugged_is_closed_at_once_and_found_again_by_its_path(tmp_path: Path)
             await w.until(lambda: w.port.status()["held_bytes"] > 0 and "alarm" in w.kinds(), "not read")
             pty.unplug()
             await w.until(lambda: "port-down" in w.kinds(), "not told")
-            held = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if _is_link(fd)]
-            assert not [name for name in held if name.startswith(gone)], held
+            assert not [name for name in held_files() if name.startswith(gone)]
             down = w.last("port-down")
             assert (down.state, down.subject) == ("down", "port")
             assert down.detail["reason"]
@@ -158,12 +163,6 @@ def test_unplugged_is_closed_at_once_and_found_again_by_its_path(tmp_path: Path)
             back.unplug()
 
     asyncio.run(scenario())
-
-
-def _is_link(fd: str) -> bool:
-    with contextlib.suppress(OSError):
-        return bool(os.readlink(f"/proc/self/fd/{fd}"))
-    return False
 
 
 def test_a_port_that_others_have_locked_and_one_that_is_no_tty_say_so(tmp_path: Path) -> None:
@@ -190,7 +189,7 @@ def test_silence_beyond_three_heartbeats_and_bytes_again(tmp_path: Path) -> None
             await w.until(lambda: "heartbeat" in w.kinds(), "silence not told")
             quiet = w.last("heartbeat")
             assert (quiet.state, quiet.subject) == ("down", "link")
-            assert float(quiet.detail["quiet_s"] or 0) > 3
+            assert float(quiet.detail["quiet_s"] or 0) >= 3
             os.write(pty.master, b"\r\n")
             await w.until(lambda: w.last("heartbeat").state == "up", "bytes again, not told")
         pty.unplug()
@@ -308,6 +307,7 @@ class _Rfc2217Server(threading.Thread):
         super().__init__(daemon=True)
         self.server = socket.create_server(("127.0.0.1", 0))
         self.device = serial.Serial(tty_name, timeout=0.05)
+        self.settings = _Device(self.device)
         self.where = f"rfc2217://127.0.0.1:{self.server.getsockname()[1]}"
         self.stop = threading.Event()
 
@@ -321,8 +321,7 @@ class _Rfc2217Server(threading.Thread):
                 with lock:
                     peer.sendall(data)
 
-        # A pty has no modem lines (ENOTTY): the manager asks for them, so it gets a device that says no.
-        manager: Any = rfc2217.PortManager(_NoModemLines(self.device), Connection())
+        manager: Any = rfc2217.PortManager(self.settings, Connection())  # type: ignore[arg-type]
         while not self.stop.is_set():
             with contextlib.suppress(TimeoutError):
                 data = peer.recv(1024)
@@ -337,18 +336,17 @@ class _Rfc2217Server(threading.Thread):
         self.server.close()
 
 
-class _NoModemLines:
-    cts = dsr = ri = cd = rts = dtr = False
+class _Device:
+    """A pty has neither modem lines nor parity (ENOTTY, EINVAL): this stands in for them and keeps what is set."""
+
+    cts = dsr = ri = cd = rts = dtr = rtscts = xonxoff = False
 
     def __init__(self, device: serial.Serial) -> None:
-        object.__setattr__(self, "_device", device)
+        self._device = device
+        self.baudrate, self.bytesize, self.parity, self.stopbits = 9600, 8, "N", 1
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._device, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in ("rts", "dtr"):
-            setattr(self._device, name, value)
 
 
 def test_rfc2217_and_its_hang_up(tmp_path: Path) -> None:
@@ -358,7 +356,7 @@ def test_rfc2217_and_its_hang_up(tmp_path: Path) -> None:
         server.start()
         async with watching(server.where, baud=19200, format="7E1") as w:
             await w.up()
-            assert (server.device.baudrate, server.device.bytesize, server.device.parity) == (19200, 7, "E")
+            assert (server.settings.baudrate, server.settings.bytesize, server.settings.parity) == (19200, 7, "E")
             os.write(pty.master, GOOD)
             await w.until(lambda: "alarm" in w.kinds(), "no alarm")
             assert w.port.status()["line_quality"] == "unsupported"
@@ -367,5 +365,34 @@ def test_rfc2217_and_its_hang_up(tmp_path: Path) -> None:
             await w.until(lambda: "port-down" in w.kinds(), "the hang-up was not told")
         await asyncio.to_thread(server.join, PATIENCE_S)
         pty.unplug()
+
+    asyncio.run(scenario())
+
+
+def test_rfc2217_gives_up_what_pyserial_still_holds_when_its_thread_ends() -> None:
+    """pyserial's read raises once its own thread has ended, although bytes are left in its queue."""
+    left: queue.Queue[bytes | None] = queue.Queue()
+    for byte in GOOD:
+        left.put(bytes([byte]))
+    left.put(None)
+
+    class Ended:
+        _read_buffer = left
+        closed = False
+
+        def read(self, size: int) -> bytes:
+            raise serial.SerialException("connection failed (reader thread died)")
+
+        def close(self) -> None:
+            self.closed = True
+
+    async def scenario() -> None:
+        got, why, ended = bytearray(), [], Ended()
+        wire_module.ThreadWire(ended).start(got.extend, why.append)
+        async with asyncio.timeout(PATIENCE_S):
+            while not (why and ended.closed):
+                await asyncio.sleep(0.01)
+        assert bytes(got) == GOOD
+        assert "thread died" in why[0].reason
 
     asyncio.run(scenario())

@@ -34,9 +34,14 @@ def test_unknown_words_read_as_off_and_silent() -> None:
 
 
 def test_an_event_is_one_line() -> None:
-    body = {"id": "aa.1.7", "time": "2024-06-18T17:15:00.412Z", "data": {"id": "bank-a_los_t1-1", "change": "raised"}}
+    body = {
+        "id": "aa.1.7",
+        "type": "dialtone.alarm.v1",
+        "time": "2024-06-18T17:15:00.412Z",
+        "data": {"id": "bank-a_los_t1-1", "change": "raised"},
+    }
     assert report_line(Report(0.0, "event", body)) == "17:15:00.412  aa.1.7  bank-a_los_t1-1 raised"
-    verdict = {"id": "aa.1.8", "type": "net.example.verdict", "data": {"cause": "firewall-blocking"}}
+    verdict = {"id": "aa.1.8", "type": "dialtone.verdict.v1", "data": {"cause": "firewall-blocking"}}
     assert report_line(Report(0.0, "event", verdict)).endswith("aa.1.8  verdict firewall-blocking")
     assert report_line(Report(0.0, "event", {"id": "aa.1.9"})).endswith("aa.1.9  event")
 

@@ -21,7 +21,6 @@ SITE = Site(id="testville", noc_phone="555-0100", provider="Example Telephone")
 THIS_VERSION = ("L", "il", "if", "ir", "ie", "O")
 # Rows that their own columns leave in a set with another cause.
 NOT_ALONE = {
-    "wan-down": ("far-end-down", "wan-down"),  # K, X and H, which would tell, say nothing under wan-down
     "carrier-outage": ("none", "carrier-outage"),  # fewer calls, and nothing else: could be a quiet hour
 }
 
@@ -113,6 +112,13 @@ def test_a_firewall_is_named_alone_only_above_the_odds() -> None:
     assert certain.causes == ("firewall-blocking",)
     assert certain.odds >= 3
     assert certain.sentence.endswith("Likely: the firewall blocks calls.")
+
+
+def test_the_runner_up_is_named_where_it_is_near_and_what_would_tell_it_apart() -> None:
+    said = verdict("L:u il:u if:d ir:d ie:d O:d")
+    assert (said.cause, said.runner_up) == ("firewall-down", "lan-fault")
+    assert "the network switch's link lights" in said.separated_by
+    assert verdict("L:u il:u if:u ir:u ie:u O:u").runner_up is None
 
 
 def test_evidence_is_told_in_words() -> None:

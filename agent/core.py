@@ -172,9 +172,8 @@ class Core:
             self._uplinks_up[reading.source] = reading.kind == "probe-ok"
             self._judge_uplinks(now_ns)
         elif reading.kind == "event" and reading.detail.get("received") is not None:
-            if reading.detail.get("times_raised", self._unreceived.get(reading.subject)) == self._unreceived.get(
-                reading.subject
-            ):
+            raised = self._unreceived.get(reading.subject)
+            if reading.detail.get("times_raised", raised) == raised:  # not the receipt of an earlier raise
                 self._unreceived.pop(reading.subject, None)
 
     def _host(self, reading: r.Reading, now_ns: int) -> None:

@@ -35,13 +35,15 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("agent.__main__",),
 )
 # Code that must not touch the world: the same in production, replay and simulation.
-PURE = (
-    "agent/readings.py agent/effects.py agent/panel.py agent/core.py agent/evidence.py agent/limiter.py agent/payloads.py "
-    "agent/alarms agent/verdict agent/lines/tl1.py agent/lines/framing.py agent/lines/decode.py agent/paths/judge.py "
-    "agent/paths/sip.py agent/site/schema.py agent/site/walk.py agent/site/where.py agent/site/rules.py "
-    "agent/site/describe.py agent/journal/chain.py agent/journal/entry.py agent/uplink/flow.py agent/uplink/topics.py "
-    "agent/uplink/backoff.py"
-).split()
+PURE = """
+    agent/readings.py agent/effects.py agent/panel.py agent/core.py agent/evidence.py agent/limiter.py
+    agent/payloads.py agent/alarms agent/verdict agent/lines/tl1.py agent/lines/tl1_grammar.py
+    agent/lines/tl1_text.py agent/lines/atag.py agent/lines/framing.py agent/lines/decode.py agent/paths/icmp.py
+    agent/paths/outcome.py agent/paths/judge.py agent/paths/sip.py agent/site/schema.py agent/site/walk.py
+    agent/site/where.py agent/site/rules.py agent/site/describe.py agent/journal/chain.py agent/journal/entry.py
+    agent/uplink/flow.py agent/uplink/ranges.py agent/uplink/stream.py agent/uplink/topics.py
+    agent/uplink/messages.py agent/uplink/backoff.py
+""".split()
 WORLDLY = {
     "time",
     "socket",

@@ -110,7 +110,7 @@ class AlarmBook:
         declared: bool = False,
         hold_s: float = 0.0,
     ) -> None:
-        """A judge's word on a point. ``declared``: its sender has qualified it already; ``hold_s`` holds the horn back."""
+        """A judge's word on a point. ``declared``: its sender has qualified it; ``hold_s`` holds the horn back."""
         point = POINTS[type_name]
         alarm = self._alarms.get(point_id(resource, type_name, qualifier))
         if alarm is None:

@@ -98,7 +98,7 @@ class LineJudge:
         urgent = detail.get("ntfcncde") in ("CR", "MJ") or detail.get("srveff") == "SA"
         if not urgent:
             return "line-errors"
-        equipment = "EQPT" in (detail.get("mod"), detail.get("aid_type"))
+        equipment = "EQPT" in (detail.get("mod2"), detail.get("aid_type"))
         return "cpe-alarm" if equipment and aid not in self.groups else "trunk-down"
 
     def _set(

@@ -29,10 +29,10 @@ from agent.readings import State as Health
 
 # fmt: off
 FIELDS = (
-    "sid", "date", "time", "alarm_code", "atag", "verb", "mod1", "mod", "aid", "aid_type", "ntfcncde", "condtype",
+    "sid", "date", "time", "alarm_code", "atag", "verb", "mod1", "mod2", "aid", "aid_type", "ntfcncde", "condtype",
     "srveff", "condeff", "ocrdat", "ocrtm", "locn", "dirn", "conddescr", "aiddet",
 )
-"""A report's detail: always all of these, None where the message has none. ``mod1`` is ALM or EVT, ``mod`` the rest."""
+"""A report's detail: always all of these, None where it has none. ``mod1`` is ALM or EVT, ``mod2`` the rest."""
 COUNTERS = (
     "bytes", "reports", "answers", "acks", "echoes", "alarms", "clears", "events", "cut_off", "headless", "salvaged",
     "gaps", "lost_messages", "garbage_bytes", "garbage_runs",
@@ -182,7 +182,7 @@ class Tl1:
         self._tell_garbage()
         detail["alarm_code"] = (found["code"] or "").rstrip("^")
         detail["atag"], detail["verb"] = found["atag"], found["verb"]
-        detail["mod1"], detail["mod"] = found["mod1"], found["mod"]
+        detail["mod1"], detail["mod2"] = found["mod1"], found["mod2"]
         self._follow(found["atag"])
 
     def _report_headless(self, line: Line) -> None:

@@ -13,7 +13,7 @@ _HEADER = re.compile(
 )
 _REPORT = re.compile(
     r"(?:(?P<code>\*C|\*\*|\*\^?|AA|A\^?)(?=[\s\d])\s*)?(?:(?P<atag>(?!REPT\b)[^\s\"]+)\s+)?"
-    r"(?P<verb>[A-Z]{2,12})(?:\s+(?P<mod1>\S+)(?:\s+(?P<mod>\S.*))?)?\Z",
+    r"(?P<verb>[A-Z]{2,12})(?:\s+(?P<mod1>\S+)(?:\s+(?P<mod2>\S.*))?)?\Z",
     re.ASCII,
 )
 _ANSWER = re.compile(r"M\s+(?P<ctag>\S+)\s+(?P<compl>COMPLD|DENY|PRTL|RTRV|DELAY)\s*(?P<end>[<>]?)\Z", re.ASCII)

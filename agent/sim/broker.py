@@ -48,7 +48,9 @@ class Broker:
         mosquitto = shutil.which("mosquitto") or (str(SBIN) if os.access(SBIN, os.X_OK) else None)
         if mosquitto is not None:
             config = self._directory / "mosquitto.conf"
-            config.write_text(f"listener {self.port} {HOST}\nallow_anonymous true\npersistence false\n")
+            # Root's mosquitto would become another user, and lose its tether to the demo (children.py) by that.
+            user = "user root\n" if os.geteuid() == 0 else ""
+            config.write_text(f"{user}listener {self.port} {HOST}\nallow_anonymous true\npersistence false\n")
             return [mosquitto, "-c", str(config)], f"mosquitto {mosquitto_version(mosquitto)}".strip()
         if importlib.util.find_spec("amqtt") is not None:
             version = importlib.metadata.version("amqtt")

@@ -135,8 +135,9 @@ class Terminal:
         standing = [outage for outage in self._outages.values() if self._site.in_force(outage)]
         if not standing:
             return "No fault is caused."
-        told = ", ".join(f"{outage.key or outage.name}: {outage.title}" for outage in standing)
-        return f"{told} (same key repairs)"
+        if len(standing) > 1:
+            return f"faults {', '.join(str(outage.key or outage.name) for outage in standing)} (the same keys repair)"
+        return f"{standing[0].key or standing[0].name}: {standing[0].title} (the same key repairs)"
 
     # -- keys ----------------------------------------------------------------------------------------------------
 

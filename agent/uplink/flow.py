@@ -1,7 +1,8 @@
 """Which message goes next, and what an answer means. Pure; ``mqtt.py`` carries it out.
 
 On connect the newest entry is the head: *live* is what comes after it, *backlog* what is up to it, each in order. The
-status goes first, then live, then the present states of alarms and verdict (a snapshot), then the backlog. So a new
+status goes first, then live, then what was refused and is due again, then the present states of alarms and verdict (a
+snapshot), then the backlog. So a new
 alarm overtakes everything that waits, behind at most a window of messages already handed over. A state message is
 passed over when a newer one of the same topic was handed over on this connection.
 
@@ -211,30 +212,24 @@ class Flow:
             return part
         if self._leaving:
             return None
-        while (found := self._retry(now_ns) or self._first_try()) is not None and self._superseded(found):
+        while (found := self._wanted(now_ns)) is not None and self._superseded(found):
             self.counts.superseded += 1
             self._done(found)
         return found
 
-    def _first_try(self) -> Part | None:
+    def _wanted(self, now_ns: int) -> Part | None:
+        """By rank: what is new, what was refused and is due again, what stands, what waits."""
         if self._ready:
             return self._ready.popleft()
-        return self._fresh() if len(self._held) < HELD_MAX else None
-
-    def _retry(self, now_ns: int) -> Part | None:
+        fresh = len(self._held) < HELD_MAX
+        if fresh and (entry := self._live.take()) is not None:
+            return self._begin(entry, self._live)
         for index, part in enumerate(self._held):
             if part.retry_ns <= now_ns:
                 return self._held.pop(index)
-        return None
-
-    def _fresh(self) -> Part | None:
-        entry = self._live.take()
-        if entry is not None:
-            return self._begin(entry, self._live)
-        if self._snapshot:
+        if fresh and self._snapshot:
             return Part("state", self._snapshot.popleft(), None)
-        entry = self._backlog.take()
-        if entry is not None:
+        if fresh and (entry := self._backlog.take()) is not None:
             return self._begin(entry, self._backlog)
         self._settle()  # the last ones taken may all have been without payload
         return None

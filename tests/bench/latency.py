@@ -41,10 +41,11 @@ def measure(rounds: int) -> list[Row]:
             for number in range(rounds):
                 seen = len(trace.facts)
                 raised = tl1("T1-1", "MJ", "LOS", 2 * number + 1)
-                s.send(raised[:-1])
+                head, tail = raised[:-3], raised[-3:]  # the alarm's text line, then its CR LF and the terminator
+                s.send(head)
                 time.sleep(0.005)
                 sent_ns = time.monotonic_ns()
-                os.write(s.master, raised[-1:])
+                os.write(s.master, tail)
                 lit = until(lambda seen=seen: first_lit(trace.facts[seen:]), "no lamp")  # type: ignore[misc]
                 lamp_s.append((lit - sent_ns) / 1e9)
                 subscriber_s.append((wait_for(heard, "bank-a_los_t1-1", "raised") - sent_ns) / 1e9)

@@ -89,7 +89,7 @@ def measure(seconds: float) -> list[Row]:
             small["rss_mb"] <= 38,
             how,
             small,
-        ),  # noqa: E501
+        ),
         Row(
             "resident memory: 1 line, 4 paths, 2 plain uplinks",
             "<= 48 MB",
@@ -97,7 +97,7 @@ def measure(seconds: float) -> list[Row]:
             large["rss_mb"] <= 48,
             how,
             large,
-        ),  # noqa: E501
+        ),
         Row("CPU at rest, same site", "<= 1 %", f"{large['cpu_percent']} %", large["cpu_percent"] <= 1, how),
         Row("writes to disk at rest", "<= 5 MB a day", f"{large['mb_a_day']} MB a day", large["mb_a_day"] <= 5, how),
         start_row(),

@@ -59,7 +59,9 @@ class World:
         while True:
             self.pending.sort(key=lambda entry: entry[0])
             deadline = self.core.deadline()
-            next_ns = min([t for t, _ in self.pending[:1]] + ([deadline] if deadline is not None else []), default=end_ns)
+            next_ns = min(
+                [t for t, _ in self.pending[:1]] + ([deadline] if deadline is not None else []), default=end_ns
+            )
             if next_ns >= end_ns:
                 self.now_ns = end_ns
                 return
@@ -309,14 +311,28 @@ READINGS = st.builds(
     source=st.sampled_from(["bank-a", "fw", "rt", "refl", "noc", "host", "stranger"]),
     sense=st.sampled_from(["tl1", "icmp", "sip-options", "uplink", "journal", "panel", "core", "x"]),
     kind=st.sampled_from(
-        ["alarm", "clear", "event", "garbage", "gap", "port-up", "port-down", "probe-ok", "probe-fail", "heartbeat", "host"]
+        [
+            "alarm",
+            "clear",
+            "event",
+            "garbage",
+            "gap",
+            "port-up",
+            "port-down",
+            "probe-ok",
+            "probe-fail",
+            "heartbeat",
+            "host",
+        ]
     ),
     subject=st.sampled_from(["T1-1", "T1-2", "", "é/+#", "T9" * 40]),
     state=st.sampled_from(["up", "down", "degraded", "unknown", None]),
     at_ns=st.just(0),
     detail=st.dictionaries(
         st.sampled_from(["condtype", "ntfcncde", "srveff", "condeff", "locn", "reason", "received", "times_raised"]),
-        st.one_of(st.none(), st.sampled_from(["LOS", "AIS", "X", "CL", "SC", "SA", "NEND"]), st.integers(), st.booleans()),
+        st.one_of(
+            st.none(), st.sampled_from(["LOS", "AIS", "X", "CL", "SC", "SA", "NEND"]), st.integers(), st.booleans()
+        ),
     ),
 )
 REQUESTS = st.builds(

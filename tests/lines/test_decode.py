@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent.parent
 GOOD = b'\r\n\n   MX2800 04-10-05 09:14:22\r\n** 000017 REPT ALM T1\r\n   "101:MJ,LOS,SA,10-05,09-14-22,NEND"\r\n;'
 # INTERFACES.md, "decode".
 NAMES = set(
-    "sid date time alarm_code atag verb aid aid_type ntfcncde condtype srveff ocrdat ocrtm locn dirn conddescr".split()  # noqa: SIM905
+    "sid date time alarm_code atag verb aid aid_type ntfcncde condtype srveff ocrdat ocrtm locn dirn conddescr".split()
 )
 
 

@@ -38,7 +38,7 @@ FRAME_FIELDS = {
     "atag": "243",
     "verb": "REPT",
     "mod1": "ALM",
-    "mod": "EQPT",
+    "mod2": "EQPT",
     "aid": "MDL-1-1-18",
     "ntfcncde": "MN",
     "condtype": "ABNORMAL",
@@ -61,7 +61,7 @@ SUNDAR_FIELDS = {
     "atag": "7",
     "verb": "REPT",
     "mod1": "ALM",
-    "mod": "PORT",
+    "mod2": "PORT",
     "aid": "ST1-3-1",
     "ntfcncde": "MJ",
 }
@@ -86,7 +86,7 @@ RAISED_FIELDS = {
     "atag": "atag",
     "verb": "REPT",
     "mod1": "ALM",
-    "mod": "EQPT",
+    "mod2": "EQPT",
     "aid": "DS3-A",
     "aid_type": None,
     "ntfcncde": "CR",
@@ -110,7 +110,7 @@ EVENT_FIELDS = {
     "atag": "atag",
     "verb": "REPT",
     "mod1": "EVT",
-    "mod": "T3",
+    "mod2": "T3",
     "aid": "DS3-A",
     "condtype": "RAI",
     "condeff": "SC",
@@ -131,7 +131,7 @@ MX2800_FIELDS = {
     "atag": "000017",
     "verb": "REPT",
     "mod1": "ALM",
-    "mod": "T1",
+    "mod2": "T1",
     "aid": "101",
     "ntfcncde": "MJ",
     "condtype": "LOS",
@@ -304,6 +304,11 @@ def test_an_echoed_command_is_neither_garbage_nor_passed_on() -> None:
     readings = parser.feed(data, 0) + parser.reset(0)
     assert [r.kind for r in readings] == ["alarm"]
     assert parser.counters["echoes"] == 2
+
+
+def test_an_echo_in_the_middle_of_a_message_does_not_end_it() -> None:
+    reading = one(message('RTRV-HDR:X:1;\r\n   "101:MN,WET-SQUIRREL,NSA"'))
+    assert (reading.kind, reading.subject) == ("alarm", "101")
 
 
 def test_control_characters_are_stripped_from_values() -> None:

@@ -47,7 +47,7 @@ def test_any_packet_is_judged(packet: bytes, v6: bool, ip_header: bool) -> None:
     assert icmp.reply_sequence(packet, 7, TOKEN, v6=v6, ip_header=ip_header) is None
 
 
-# As TAMU's and Kamailio's peers print them: other case, folding, compact names, several Vias, a proxy's Via on top of none.
+# As other peers print them: other case, folding, compact names, several Vias.
 def answer(code: int, **changes: str) -> bytes:
     sent = sip.options("192.0.2.9", 5060, "192.0.2.1", 40000, RANDOM)
     lines = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -88,7 +89,7 @@ def test_starts_are_spread_and_come_each_period() -> None:
             schedule.finished(source, check)
     assert {len(times) for times in starts.values()} == {10}
     assert len({times[0] for times in starts.values()}) == 4
-    assert all(b - a == 2 * NS for times in starts.values() for a, b in zip(times, times[1:], strict=False))
+    assert all(b - a == 2 * NS for times in starts.values() for a, b in itertools.pairwise(times))
 
 
 def test_no_burst_after_a_long_sleep() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -109,7 +108,7 @@ def broker(config: str = "allow_anonymous true", *, kind: str | None = None, sta
     """A running broker that is gone afterwards: mosquitto or, where it is not installed and not asked for, amqtt."""
     chosen = kind or ("mosquitto" if mosquitto_program() else "amqtt")
     with tempfile.TemporaryDirectory(prefix="dt-broker-") as directory:
-        os.chmod(directory, 0o755)
+        Path(directory).chmod(0o755)  # mosquitto gives up root before it reads what lies there
         made = Broker(Path(directory), config, kind=chosen)
         try:
             if start:

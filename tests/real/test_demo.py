@@ -160,6 +160,49 @@ def test_a_signal_ends_it_and_all_it_started(how: signal.Signals, environment: d
         assert not Path(f"/proc/{pid}").exists()
 
 
+def test_killed_outright_it_takes_agent_and_broker_along(environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        demo("--script"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        while "healthy" not in process.stdout.readline():
+            assert process.poll() is None
+        begun = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+        assert len(begun) == 2
+        process.kill()
+        process.wait()
+    until_s = time.monotonic() + GENEROUS_S
+    while any(is_running(pid) for pid in begun) and time.monotonic() < until_s:
+        time.sleep(0.1)
+    assert not any(is_running(pid) for pid in begun)
+    (left,) = Path(environment["TMPDIR"]).iterdir()  # the one thing that a killed demo can't take away
+    shutil.rmtree(left)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+def test_a_reader_that_leaves_ends_it_with_status_1(environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        demo("--script"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(GENEROUS_S) == 1
+        assert process.stderr.read() == ""
+
+
 class Screen:
     """The live demo on a pty of its own."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 
@@ -100,13 +101,15 @@ class Server:
     def settle(self) -> None:
         """All faults healed but poison: everything that can be done is done in the end."""
         self.refuse_share = 0.0
-        for _ in range(20_000):
-            self.now_ns += 61 * NS
+        for _ in range(5_000):
             self.read()
             self.pump()
-            if not self.flight and not self.flow.hungry and not self.flow.held:
+            if self.flight:
+                self.answer()
+            elif self.flow.held:
+                self.now_ns += 61 * NS
+            elif not self.flow.hungry:
                 break
-            self.answer()
 
 
 def in_order(seqs: Sequence[int]) -> bool:
@@ -117,7 +120,7 @@ def in_order(seqs: Sequence[int]) -> bool:
     seed=st.integers(0, 1 << 32),
     backlog=st.integers(0, 3 * PAGE),
     window=st.sampled_from((1, 2, 5, 20, 65_535)),
-    steps=st.lists(st.sampled_from(("commit", "answer", "drop", "read", "pump", "refuse", "late")), max_size=150),
+    steps=st.lists(st.sampled_from(("commit", "answer", "drop", "read", "pump", "refuse", "late")), max_size=60),
 )
 def test_every_entry_is_acknowledged_in_the_end(seed: int, backlog: int, window: int, steps: list[str]) -> None:
     server = Server(random.Random(seed), backlog, window)
@@ -350,7 +353,7 @@ def test_a_ninth_range_costs_repeats_never_an_entry() -> None:
             flow.answered(send.token, 0, 0)
             sent.append(send.entry.seq)
         flow.disconnected()
-        journal.extend(entry(len(journal) + n) for n in range(1, 4))
+        journal.extend([entry(len(journal) + n) for n in range(1, 4)])
         assert len(flow.ranges) <= r.RANGES_MAX
     flow.connected(len(journal), 20)
     sent += [s.entry.seq for s in drained(flow, journal) if s.entry]
@@ -368,7 +371,7 @@ def test_ranges(made: list[tuple[int, int]]) -> None:
     numbers = {n for first, last in made for n in range(first, last + 1)}
     merged = r.merged(made)
     assert {n for first, last in merged for n in range(first, last + 1)} == numbers
-    assert all(a[1] + 1 < b[0] for a, b in zip(merged, merged[1:], strict=False))
+    assert all(a[1] + 1 < b[0] for a, b in itertools.pairwise(merged))
     kept = r.bounded(merged)
     assert len(kept) <= r.RANGES_MAX
     assert set(kept) <= set(merged)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -33,10 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = args.run(args)
     except BrokenPipeError:  # the reader of our output has gone: nothing is wrong with us
-        sys.stderr.close()
-        return 0
+        status = 0
     except KeyboardInterrupt:
-        return 130
+        status = 130
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # or the interpreter would try again at its end, and fail
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -143,3 +144,9 @@ def test_nothing_names_a_machine_or_a_registry() -> None:
     for path in [*SOURCES, ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "setup.cfg", *ROOT.glob("tests/**/*.py")]:
         text = path.read_text() if path.exists() else ""
         assert not [word for word in forbidden if word in text], path
+
+
+def test_no_possessive_quantifiers() -> None:
+    """Python before 3.11.5 matches some of them wrongly, and Debian 12 has 3.11.2."""
+    for path in SOURCES:
+        assert not re.search(r"(\*\+|\+\+|\?\+|\(\?>)", path.read_text()), path

@@ -27,10 +27,16 @@ class CheckJudge:
         self._results: deque[bool] = deque(maxlen=of)
         self._good_in_row = 0
         self._blind = True
+        self._newest_degraded = False
         self.alarming = False
 
-    def result(self, ok: bool | None, at_ns: int) -> None:  # noqa: ARG002  (time matters to no count here)
-        """Take one result: True passed, False failed, None could not be tested."""
+    def result(self, ok: bool | None, at_ns: int, *, degraded: bool = False) -> None:  # noqa: ARG002
+        """Take one result: True passed, False failed, None could not be tested.
+
+        ``degraded``: it passed, but not as it should (a SIP 503): the path is not failing, nor does it look up.
+        ``at_ns`` is taken for every judge's sake; time matters to no count here.
+        """
+        self._newest_degraded = degraded
         if ok is None:
             self._blind, self._good_in_row = True, 0
             return
@@ -39,9 +45,9 @@ class CheckJudge:
         self._good_in_row = self._good_in_row + 1 if ok else 0
         if not ok and self._results.count(False) >= self._fail:
             self.alarming = True
-        elif self._good_in_row >= CLEAR_GOOD:
+        elif self.alarming and self._good_in_row >= CLEAR_GOOD:
             self.alarming = False
-            self._results.clear()
+            self._results.clear()  # the failures of an alarm that is over count towards no new one
 
     @property
     def clearing(self) -> bool:
@@ -50,12 +56,14 @@ class CheckJudge:
 
     @property
     def state(self) -> State:
-        """unknown until it has seen; down while alarming; degraded while some of the last results failed."""
+        """unknown until it has seen; down while alarming; degraded while some failed, until as many good as clear."""
         if self._blind:
             return "unknown"
         if self.alarming:
             return "down"
-        return "degraded" if False in self._results else "up"
+        if self._newest_degraded or (False in self._results and self._good_in_row < CLEAR_GOOD):
+            return "degraded"
+        return "up"
 
 
 @dataclass(slots=True)

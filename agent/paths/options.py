@@ -12,59 +12,57 @@ import socket
 
 from agent.clock import NS, Clock
 from agent.paths import sip
-from agent.paths.outcome import Outcome, no_answer, of_error
+from agent.paths.datagrams import Exchange
+from agent.paths.outcome import REFUSED_UDP, Outcome, of_error
+from agent.paths.target import Target
+from agent.readings import Plain
 
 SENDS = (0.0, 0.25, 0.75)
+"""When the datagrams go out, as shares of the time allowed."""
 
 
-async def options(name: str, address: str, v6: bool, port: int, timeout_s: float, clock: Clock) -> Outcome:
-    """One check of a numeric address, named ``name`` in the request. Never raises OSError."""
+async def options(name: str, target: Target, port: int, timeout_s: float, clock: Clock) -> Outcome:
+    """One check of a target named ``name`` in the request. Never raises OSError."""
     try:
-        with socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        with socket.socket(target.family, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
-            sock.connect((address, port))
+            sock.connect(target.sockaddr(port))
             local, local_port = sock.getsockname()[:2]
             request = sip.options(name, port, local, local_port, os.urandom(24))
             return await _exchange(sock, request, timeout_s, clock)
     except OSError as error:
-        return of_error(error)
+        return of_error(error, REFUSED_UDP)
 
 
 async def _exchange(sock: socket.socket, request: sip.Options, timeout_s: float, clock: Clock) -> Outcome:
+    def final(data: bytes, _source: str) -> sip.Answer | None:  # a connected UDP socket hears its peer only
+        answer = sip.judge(data, request)
+        return None if answer is None or answer.verdict == "provisional" else answer
+
+    exchange = Exchange(sock, final)
     began_ns, began = clock.now_ns(), asyncio.get_running_loop().time()
-    refused: OSError | None = None
-    waits = [*SENDS[1:], 1.0]
-    for sent, until in enumerate(waits, 1):
-        try:
-            sock.send(request.data)
-        except OSError as error:  # an earlier datagram's ICMP error comes back here too
-            refused = error
-        answer = await _answer(sock, request, began + until * timeout_s)
-        if isinstance(answer, sip.Answer):
-            took_ms = round((clock.now_ns() - began_ns) / (NS / 1000), 2)
-            told = {"code": answer.code, "keepalive_ok": answer.keepalive_ok, "rtt_ms": took_ms, "sent": sent}
-            if answer.verdict == "alive":
-                return Outcome("up", "", told)
-            return Outcome("degraded", f"answered {answer.code}, perhaps by a proxy in the middle", told)
-        refused = answer or refused
-    return no_answer(timeout_s) if refused is None else of_error(refused)
+    for until in (*SENDS[1:], 1.0):
+        exchange.send(request.data)
+        answer = await exchange.hear(began + until * timeout_s)
+        if answer is not None:
+            return _of_answer(answer, (clock.now_ns() - began_ns) / (NS / 1000), exchange)
+    failure = exchange.failure(timeout_s)
+    return Outcome(failure.state, failure.reason, {**failure.detail, **_ignored(exchange)})
 
 
-async def _answer(sock: socket.socket, request: sip.Options, until: float) -> sip.Answer | OSError | None:
-    """A final answer; an error once the time is up, for the next datagram may fare better; None for silence."""
-    loop = asyncio.get_running_loop()
-    problem: OSError | None = None
-    try:
-        async with asyncio.timeout_at(until):
-            while True:
-                try:
-                    data = await loop.sock_recv(sock, sip.MESSAGE_MAX + 1)
-                except OSError as error:
-                    problem = error
-                    await asyncio.sleep(0.05)
-                    continue
-                answer = sip.judge(data, request)
-                if answer is not None and answer.verdict != "provisional":
-                    return answer
-    except TimeoutError:
-        return problem
+def _of_answer(answer: sip.Answer, took_ms: float, exchange: Exchange[sip.Answer]) -> Outcome:
+    detail: dict[str, Plain] = {
+        "code": answer.code,
+        "keepalive_ok": answer.keepalive_ok,
+        "rtt_ms": round(took_ms, 2),
+        "sent": exchange.sent,
+        **_ignored(exchange),
+    }
+    if answer.verdict == "alive":
+        return Outcome("up", "", detail)
+    return Outcome("degraded", f"answered {answer.code}, perhaps by a proxy in the middle", detail)
+
+
+def _ignored(exchange: Exchange[sip.Answer]) -> dict[str, Plain]:
+    """Datagrams from the far end that were no final answer to us (garbage, a stranger's, 1xx): told, never silent."""
+    return {"ignored": exchange.ignored} if exchange.ignored else {}

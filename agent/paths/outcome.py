@@ -14,8 +14,24 @@ KIND_OF: dict[State, Kind] = {
     "down": "probe-fail",
     "unknown": "probe-fail",
 }
-# Errors of our own: nothing was learned of the other side.
-OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EPERM, errno.EACCES})
+# Errors of our own: nothing was learned of the other side. ENETUNREACH is not one: no way out is a fault of the way.
+OURS = frozenset(
+    {
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOBUFS,
+        errno.ENOMEM,
+        errno.EAGAIN,
+        errno.EPERM,
+        errno.EACCES,
+        errno.EINVAL,
+        errno.EADDRNOTAVAIL,
+        errno.EAFNOSUPPORT,
+        errno.EPROTONOSUPPORT,
+    }
+)
+REFUSED_TCP = "connection refused (something answered; the service is down)"
+REFUSED_UDP = "port unreachable: something answered, the service is down"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +50,16 @@ class Outcome:
         return Reading(path, check, KIND_OF[self.state], "", self.state, at_ns, detail)
 
 
-def no_answer(timeout_s: float) -> Outcome:
+def no_answer(timeout_s: float, detail: Mapping[str, Plain] | None = None) -> Outcome:
     """Nothing came back in time."""
-    return Outcome("down", f"no answer in {timeout_s:.3g} s")
+    return Outcome("down", f"no answer in {timeout_s:.3g} s", detail or {})
 
 
-def of_error(error: OSError) -> Outcome:
+def of_error(error: OSError, refused: str = REFUSED_TCP) -> Outcome:
     """What an error of the socket says: of the other side, of the way, or of ourselves."""
     text = error.strerror or str(error) or type(error).__name__
     if error.errno in OURS:
         return Outcome("unknown", f"this box can't test: {text}")
     if error.errno == errno.ECONNREFUSED:
-        return Outcome("down", "refused: something answered, the service is down")
+        return Outcome("down", refused)
     return Outcome("down", text[0].lower() + text[1:])

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import random
-import socket
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from agent.clock import Clock
-from agent.paths.outcome import Outcome, no_answer, of_error
-from agent.paths.ping import PingAccess, ping, ping_access
+from agent.paths.outcome import Outcome
+from agent.paths.ping import PingAccess, ping_access
+from agent.paths.target import Resolver
 from agent.readings import Reading
 from agent.site import schema
 
 MAX_TASKS = 256
-RESOLVERS = 4
+# A check keeps its own deadline; this much later it is ended from outside, since one that hangs must be told too.
+GRACE_S = 1.0
+_LEAST_S = 0.05
 
 
 class Prober:
-    """Every ``start`` ends in exactly one reading, whatever happens; ``run`` cleans up when it is cancelled."""
+    """Every ``start`` ends in exactly one reading, whatever happens; ``run`` cleans up when it is cancelled.
+
+    ``ping``: the way to ping; by default the kernel is asked, and asked again as long as it allows none.
+    """
 
     def __init__(
         self,
@@ -28,7 +31,7 @@ class Prober:
         post: Callable[[Reading], None],
         clock: Clock,
         rng: random.Random,  # noqa: ARG002  (checks draw their randomness from the kernel: it must not be guessed)
-        access: PingAccess | None = None,
+        ping: PingAccess | None = None,
     ) -> None:
         self._checks = {
             (path.id, name): (path, check)
@@ -36,11 +39,10 @@ class Prober:
             for name, check in zip(schema.check_names(path), path.checks, strict=True)
         }
         self._post, self._clock = post, clock
-        self._access = access
+        self._given_access = ping
+        self._access: PingAccess = ping or "none"
         self._tasks: set[asyncio.Task[None]] = set()
-        # A name server that does not answer holds its thread for long: these are few, and nobody else's.
-        self._resolvers = ThreadPoolExecutor(RESOLVERS, thread_name_prefix="resolve")
-        self._resolving = 0
+        self._resolver = Resolver()
 
     async def run(self) -> None:
         """Until cancelled; then ends every check in flight without a reading."""
@@ -51,7 +53,6 @@ class Prober:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._resolvers.shutdown(wait=False, cancel_futures=True)
 
     def start(self, path_id: str, check_name: str) -> None:
         """Start one check, in the loop's thread."""
@@ -67,12 +68,13 @@ class Prober:
         self._post(outcome.reading(path_id, check_name, self._clock.now_ns()))
 
     async def _check(self, path_id: str, check_name: str) -> None:
-        path, check = self._checks[path_id, check_name]
-        timeout_s = schema.timeout_s(check, path.role)
         try:
-            outcome = await self._outcome(path, check, timeout_s)
-        except asyncio.CancelledError:
-            raise
+            path, check = self._checks[path_id, check_name]
+            timeout_s = schema.timeout_s(check, path.role)
+            async with asyncio.timeout(timeout_s + GRACE_S):
+                outcome = await self._outcome(path, check, timeout_s)
+        except TimeoutError:
+            outcome = Outcome("unknown", "this box was too slow to finish the check")
         except Exception as bug:  # our bug: the sense is blind, and says so
             outcome = Outcome("unknown", f"this box failed: {type(bug).__name__}: {bug}")
         self._tell(path_id, check_name, outcome)
@@ -80,54 +82,25 @@ class Prober:
     async def _outcome(self, path: schema.Path, check: schema.Check, timeout_s: float) -> Outcome:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
-        found = await self._resolve(path.address, timeout_s)
-        if isinstance(found, Outcome):
-            return found
-        address, v6 = found
+        target = await self._resolver.find(path.address, timeout_s)
+        if isinstance(target, Outcome):
+            return target
         left_s = deadline - loop.time()
-        if left_s <= 0.05:
+        if left_s <= min(_LEAST_S, timeout_s / 2):
             return Outcome("down", f"the name {path.address} took too long to look up")
         if isinstance(check, schema.Icmp):
-            self._access = self._access or ping_access()
-            return await ping(address, v6, left_s, self._access, self._clock)
+            from agent.paths.ping import ping
+
+            return await ping(target, left_s, self._ping_access(), self._clock)
         if isinstance(check, schema.Tcp):
             from agent.paths.tcp import connect
 
-            return await connect(address, v6, check.port, left_s, self._clock)
+            return await connect(target, check.port, left_s, self._clock)
         from agent.paths.options import options
 
-        return await options(path.address, address, v6, check.port, left_s, self._clock)
+        return await options(path.address, target, check.port, left_s, self._clock)
 
-    async def _resolve(self, name: str, timeout_s: float) -> tuple[str, bool] | Outcome:
-        """A numeric address and whether it is IPv6; names are looked up within the check's own time."""
-        try:
-            return name, ipaddress.ip_address(name).version == 6
-        except ValueError:
-            pass
-        if self._resolving >= RESOLVERS:
-            return Outcome("down", "names can't be looked up: the name server does not answer")
-        self._resolving += 1
-        future = self._resolvers.submit(socket.getaddrinfo, name, None, 0, socket.SOCK_DGRAM)
-        loop = asyncio.get_running_loop()
-        future.add_done_callback(lambda _: _threadsafe(loop, self._resolved))
-        try:
-            async with asyncio.timeout(timeout_s):
-                found = await asyncio.shield(asyncio.wrap_future(future))
-        except TimeoutError:
-            return no_answer(timeout_s)
-        except socket.gaierror as error:
-            return Outcome("down", f"the name {name} is not found ({error.strerror})")
-        except OSError as error:
-            return of_error(error)
-        family, _, _, _, where = found[0]
-        return str(where[0]), family == socket.AF_INET6
-
-    def _resolved(self) -> None:
-        self._resolving -= 1
-
-
-def _threadsafe(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    try:
-        loop.call_soon_threadsafe(call)
-    except RuntimeError:  # the loop has ended
-        return
+    def _ping_access(self) -> PingAccess:
+        if self._given_access is None and self._access == "none":
+            self._access = ping_access()
+        return self._access

@@ -65,7 +65,8 @@ class Answer:
 
 
 def host_part(address: str) -> str:
-    """An address as a URI's host: IPv6 in brackets (RFC 3261 section 25.1)."""
+    """An address as a URI's host: IPv6 in brackets, without a zone (RFC 3261 section 25.1)."""
+    address = address.partition("%")[0]
     return f"[{address}]" if ":" in address and not address.startswith("[") else address
 
 
@@ -77,7 +78,7 @@ def options(target: str, port: int, local: str, local_port: int, random: bytes) 
     if len(random) < 24:
         raise ValueError("24 random bytes are needed")
     branch = BRANCH_COOKIE + random[:8].hex()
-    tag, call_id = random[8:16].hex(), f"{random[16:24].hex()}@{local}"
+    tag, call_id = random[8:16].hex(), f"{random[16:24].hex()}@{host_part(local)}"
     to, here = host_part(target), host_part(local)
     lines = (
         f"OPTIONS sip:dialtone@{to}:{port} SIP/2.0",
@@ -101,7 +102,7 @@ def parse(data: bytes) -> Message | None:
         return None
     head = data.lstrip(b"\r\n").replace(b"\r\n", b"\n").partition(b"\n\n")[0]
     lines = head.decode("utf-8", "replace").split("\n")
-    if not lines or len(lines) > HEADERS_MAX:
+    if len(lines) - 1 > HEADERS_MAX:  # a folded line counts too: folding must not be a way around the limit
         return None
     headers: dict[str, list[str]] = {}
     last: list[str] | None = None
@@ -139,7 +140,10 @@ def judge(data: bytes, sent: Options) -> Answer | None:
 
 
 def respond(request: bytes, code: int = 200, reason: str = "OK") -> bytes | None:
-    """The answer to an OPTIONS as a far end gives it (section 8.2.6); None for anything else. The demo uses it."""
+    """The answer to an OPTIONS as a far end gives it (section 8.2.6); None for anything else. The demo uses it.
+
+    None too where it would be longer than a datagram.
+    """
     message = parse(request)
     line = _REQUEST.match(message.start) if message is not None else None
     if message is None or line is None or line[1].upper() != "OPTIONS":
@@ -159,4 +163,5 @@ def respond(request: bytes, code: int = 200, reason: str = "OK") -> bytes | None
         "Allow: OPTIONS",
         "Content-Length: 0",
     ]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+    data = ("\r\n".join(line.replace("\r", " ") for line in lines) + "\r\n\r\n").encode()
+    return data if len(data) <= MESSAGE_MAX else None

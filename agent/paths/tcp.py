@@ -6,43 +6,66 @@ Nothing is sent over it. The kernel repeats a lost SYN only after 1 s, so one at
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 
 from agent.clock import NS, Clock
-from agent.paths.outcome import Outcome, no_answer, of_error
+from agent.paths.outcome import OURS, Outcome, no_answer, of_error
+from agent.paths.target import Target
 
 STARTS = (0.0, 0.25, 0.5)
 """When the attempts start, as shares of the time allowed."""
 
 
-async def connect(address: str, v6: bool, port: int, timeout_s: float, clock: Clock) -> Outcome:
-    """One check of a numeric address. Never raises OSError."""
-    began_ns = clock.now_ns()
-    attempts = [asyncio.create_task(_attempt(address, v6, port, share * timeout_s)) for share in STARTS]
-    problem: OSError | None = None
+async def connect(target: Target, port: int, timeout_s: float, clock: Clock) -> Outcome:
+    """One check. Never raises OSError."""
+    loop = asyncio.get_running_loop()
+    began_ns, deadline = clock.now_ns(), loop.time() + timeout_s
+    pending = {asyncio.create_task(_attempt(target, port, share * timeout_s)) for share in STARTS}
+    problems: list[OSError] = []
     try:
-        async with asyncio.timeout(timeout_s):
-            for finished in asyncio.as_completed(attempts):
-                problem = await finished
-                if problem is None:
-                    return Outcome("up", "", {"connect_ms": round((clock.now_ns() - began_ns) / (NS / 1000), 2)})
-                if isinstance(problem, ConnectionRefusedError):
-                    break  # an answer, and the same one each time
-    except TimeoutError:
-        problem = None
+        while pending:
+            # wait() cancels nothing: a connection that opened while the whole process stalled is still seen.
+            done, pending = await asyncio.wait(
+                pending, timeout=max(0.0, deadline - loop.time()), return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                break
+            results = [attempt.result() for attempt in done]
+            if None in results:
+                sent = len(STARTS) - len(pending)
+                rtt_ms = round((clock.now_ns() - began_ns) / (NS / 1000), 2)
+                return Outcome("up", "", {"rtt_ms": rtt_ms, "sent": sent})
+            problems += [error for error in results if error is not None]
+            if any(isinstance(error, ConnectionRefusedError) for error in problems):
+                break  # an answer, and the same one each time
     finally:
-        for attempt in attempts:
+        for attempt in pending:
             attempt.cancel()
-        await asyncio.gather(*attempts, return_exceptions=True)
-    return no_answer(timeout_s) if problem is None else of_error(problem)
+        await asyncio.gather(*pending, return_exceptions=True)
+    return _failure(problems, bool(pending), timeout_s)
 
 
-async def _attempt(address: str, v6: bool, port: int, wait_s: float) -> OSError | None:
+def _failure(problems: list[OSError], some_unanswered: bool, timeout_s: float) -> Outcome:
+    """A refusal says most, then an error of the way, then silence; trouble of our own only where it is all there is."""
+    theirs = [error for error in problems if error.errno not in OURS and not isinstance(error, TimeoutError)]
+    refused = [error for error in theirs if error.errno == errno.ECONNREFUSED]
+    if refused or theirs:
+        return of_error((refused or theirs)[0])
+    if some_unanswered or not problems or any(isinstance(error, TimeoutError) for error in problems):
+        return no_answer(timeout_s)
+    return of_error(problems[-1])
+
+
+async def _attempt(target: Target, port: int, wait_s: float) -> OSError | None:
     await asyncio.sleep(wait_s)
     try:
-        with socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_STREAM) as sock:
+        with socket.socket(target.family, socket.SOCK_STREAM) as sock:
             sock.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+            await asyncio.get_running_loop().sock_connect(sock, target.sockaddr(port))
+            # Connecting to a closed port of this machine may meet itself, by simultaneous open (RFC 9293, 3.5).
+            if sock.getsockname() == sock.getpeername():
+                return ConnectionRefusedError(errno.ECONNREFUSED, "connected to itself")
     except OSError as error:
         return error
     return None

@@ -34,6 +34,70 @@ AGENT_LOG = "agent.log"
 SUN_PATH_MAX = 107
 PATH_HOLD_S = 3.0
 
+SITE_TOML = """\
+# Written by `dialtone demo`. Short intervals, so that nobody has to wait; a real site leaves them out.
+[site]
+id = "{site_id}"
+name = "Demonstration Emergency Communications"
+psap_id = "0000"
+population = 118000
+provider = "Example Telephone"
+noc_phone = "617-555-0142"
+
+[[line]]
+id = "bank-a"
+port = {bank}
+dialect = "tl1"
+trunks = {{ {trunks} }}
+
+[[path]]
+id = "switch"
+role = "lan"
+address = "{lan[0]}"
+agreed_with = "{agreed}"
+checks = [{lan_check}]
+
+[[path]]
+id = "firewall"
+role = "firewall"
+address = "{firewall[0]}"
+behind = "switch"
+agreed_with = "{agreed}"
+checks = [{{ kind = "tcp", port = {firewall[1]}, {often} }}]
+
+[[path]]
+id = "router"
+role = "router"
+address = "{router[0]}"
+behind = "firewall"
+agreed_with = "{agreed}"
+checks = [{{ kind = "tcp", port = {router[1]}, {often} }}]
+
+[[path]]
+id = "esrp"
+role = "far-end"
+address = "{far_end[0]}"
+behind = "router"
+agreed_with = "{agreed}"
+checks = [{{ kind = "sip-options", port = {far_end[1]}, {often} }}]
+
+[[uplink]]
+id = "primary"
+urls = ["mqtt://127.0.0.1:{broker_port}"]
+keepalive_s = 5
+
+[panel]
+pins = "mock"
+path_hold_s = {hold_s}
+
+[journal]
+directory = {journal}
+max_mb = 16
+
+[control]
+socket = {socket}
+"""
+
 
 class SiteFailed(Exception):
     """The simulated site could not be started, or the agent ended by itself; the text says why."""
@@ -170,79 +234,26 @@ class SimulatedSite:
                     shutil.rmtree(self.directory, ignore_errors=True)
 
     def _site_toml(self) -> str:
-        assert self.network is not None and self.broker is not None and self.bank is not None  # noqa: PT018
-        net, agreed = self.network, "the demo: all of this is ours"
-        often = "every_s = 0.5, timeout_s = 0.4, fail = 2, of = 3"
-        lan = (
-            '{ kind = "icmp", every_s = 1.0 }'
-            if self.pings
-            else f'{{ kind = "tcp", port = {net.lan[1]}, every_s = 1.0 }}'
+        assert self.network is not None and self.broker is not None  # noqa: PT018
+        net = self.network
+        ping = '{ kind = "icmp", every_s = 1.0 }'
+        connect = f'{{ kind = "tcp", port = {net.lan[1]}, every_s = 1.0 }}'
+        return SITE_TOML.format(
+            site_id=SITE_ID,
+            trunks=", ".join(f'"{trunk}" = "{GROUP}"' for trunk in TRUNKS),
+            bank=json.dumps(str(self.directory / "bank-a")),
+            journal=json.dumps(str(self.journal)),
+            socket=json.dumps(str(self.socket_path)),
+            lan=net.lan,
+            lan_check=ping if self.pings else connect,
+            firewall=net.firewall.address,
+            router=net.firewall.router_inside,
+            far_end=net.firewall.far_end_inside,
+            agreed="the demo: all of this is ours",
+            often="every_s = 0.5, timeout_s = 0.4, fail = 2, of = 3",
+            broker_port=self.broker.port,
+            hold_s=PATH_HOLD_S,
         )
-        trunks = ", ".join(f'"{trunk}" = "{GROUP}"' for trunk in TRUNKS)
-        firewall, router, far_end = net.firewall.address, net.firewall.router_inside, net.firewall.far_end_inside
-        return f"""\
-# Written by `dialtone demo`. Short intervals, so that nobody has to wait; a real site leaves them out.
-[site]
-id = "{SITE_ID}"
-name = "Demonstration Emergency Communications"
-psap_id = "0000"
-population = 118000
-provider = "Example Telephone"
-noc_phone = "617-555-0142"
-
-[[line]]
-id = "bank-a"
-port = {json.dumps(str(self.directory / "bank-a"))}
-dialect = "tl1"
-trunks = {{ {trunks} }}
-
-[[path]]
-id = "switch"
-role = "lan"
-address = "{net.lan[0]}"
-agreed_with = "{agreed}"
-checks = [{lan}]
-
-[[path]]
-id = "firewall"
-role = "firewall"
-address = "{firewall[0]}"
-behind = "switch"
-agreed_with = "{agreed}"
-checks = [{{ kind = "tcp", port = {firewall[1]}, {often} }}]
-
-[[path]]
-id = "router"
-role = "router"
-address = "{router[0]}"
-behind = "firewall"
-agreed_with = "{agreed}"
-checks = [{{ kind = "tcp", port = {router[1]}, {often} }}]
-
-[[path]]
-id = "esrp"
-role = "far-end"
-address = "{far_end[0]}"
-behind = "router"
-agreed_with = "{agreed}"
-checks = [{{ kind = "sip-options", port = {far_end[1]}, {often} }}]
-
-[[uplink]]
-id = "primary"
-urls = ["mqtt://127.0.0.1:{self.broker.port}"]
-keepalive_s = 5
-
-[panel]
-pins = "mock"
-path_hold_s = {PATH_HOLD_S}
-
-[journal]
-directory = {json.dumps(str(self.journal))}
-max_mb = 16
-
-[control]
-socket = {json.dumps(str(self.socket_path))}
-"""
 
 
 def can_ping() -> bool:

@@ -15,18 +15,20 @@ Key = tuple[str | int, ...]
 DEPTH_MAX = 16
 """Keys within keys within lists: deeper than this is no site file, and is not followed."""
 
-_BLANK = re.compile(r"(?:[ \t]++|\#[^\n]*+)*+")
-_BLANK_LINES = re.compile(r"(?:[ \t\r\n]++|\#[^\n]*+)*+")
-_REST_OF_LINE = re.compile(r"[^\n]*+\n?")
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]++")
-_DOT = re.compile(r"[ \t]*+\.[ \t]*+")
+# No possessive quantifiers: Python before 3.11.5 (Debian 12 has 3.11.2) matches some of them wrongly. Each repeat is
+# unrolled instead, so that what follows an item can only be matched in one way.
+_BLANK = re.compile(r"(?:[ \t]+|\#[^\n]*)*")
+_BLANK_LINES = re.compile(r"(?:[ \t\r\n]+|\#[^\n]*)*")
+_REST_OF_LINE = re.compile(r"[^\n]*\n?")
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_DOT = re.compile(r"[ \t]*\.[ \t]*")
 _STRING = re.compile(
-    r'"""(?:[^"\\]++|\\[\s\S]|"(?!""))*+"""(?:"{0,2})'
-    r"|'''(?:[^']++|'(?!''))*+'''(?:'{0,2})"
-    r'|"(?:[^"\\\n]++|\\[^\n])*+"'
-    r"|'[^'\n]*+'"
+    r'"""[^"\\]*(?:(?:\\[\s\S]|"(?!""))[^"\\]*)*"""(?:"{0,2})'
+    r"|'''[^']*(?:'(?!'')[^']*)*'''(?:'{0,2})"
+    r'|"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"'
+    r"|'[^'\n]*'"
 )
-_SCALAR = re.compile(r"[^,\]}\#\n\[{\"']++")
+_SCALAR = re.compile(r"[^,\]}\#\n\[{\"']+")
 _ESCAPE = re.compile(r'\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([btnfr"\\]))')
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "\\": "\\"}
 

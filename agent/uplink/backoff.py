@@ -12,27 +12,44 @@ STABLE_S = 60.0
 LEAST_S = 0.05  # full jitter may draw 0; this keeps a refused connection from becoming a busy loop
 
 Version = Literal["5", "3.1.1"]
-Outcome = Literal["accepted", "version", "closed", "failed"]
-"""How an attempt ended: CONNACK 0; its version refused (CONNACK 1, 0x84); closed before CONNACK; any other way."""
+Outcome = Literal["accepted", "version", "closed", "silent", "failed"]
+"""How an attempt ended: CONNACK 0; its version refused (CONNACK 1, 0x84); closed before CONNACK; no CONNACK in time;
+any other way."""
 
-Belief = Literal["five", "told", "guess"]
-# "told": the server said that it has no 5. "guess": it closed on a 5 without a word, as some 3.1.1 servers do, and as
-# any server does that is being restarted; so a guess lasts for one connection, and the next one asks for 5 again.
+Belief = Literal["new", "five", "told", "guess", "mute"]
+# What a server is believed to speak. "new": not known; "five": it has accepted a 5. "told": it said that it has no 5.
+# "guess": it closed on a 5 without a word, as some 3.1.1 servers do, and as any server does that is being restarted; so
+# a guess lasts for one connection, and the next one asks for 5 again. "mute": it took a 5 and never answered (amqtt
+# 0.12 does); if it then answers a 3.1.1 at once, that is as good as told.
 BELIEFS: dict[tuple[Belief, Outcome], Belief] = {
+    ("new", "accepted"): "five",
+    ("new", "version"): "told",
+    ("new", "closed"): "guess",
+    ("new", "silent"): "mute",
+    ("new", "failed"): "new",
     ("five", "accepted"): "five",
     ("five", "version"): "told",
     ("five", "closed"): "guess",
+    ("five", "silent"): "five",
     ("five", "failed"): "five",
     ("told", "accepted"): "told",
-    ("told", "version"): "five",
-    ("told", "closed"): "five",
+    ("told", "version"): "new",
+    ("told", "closed"): "new",
+    ("told", "silent"): "new",
     ("told", "failed"): "told",
-    ("guess", "accepted"): "five",
-    ("guess", "version"): "five",
-    ("guess", "closed"): "five",
-    ("guess", "failed"): "five",
+    ("guess", "accepted"): "new",
+    ("guess", "version"): "new",
+    ("guess", "closed"): "new",
+    ("guess", "silent"): "new",
+    ("guess", "failed"): "new",
+    ("mute", "accepted"): "told",
+    ("mute", "version"): "new",
+    ("mute", "closed"): "new",
+    ("mute", "silent"): "new",
+    ("mute", "failed"): "new",
 }
-VERSIONS: dict[Belief, Version] = {"five": "5", "told": "3.1.1", "guess": "3.1.1"}
+VERSIONS: dict[Belief, Version] = {"new": "5", "five": "5", "told": "3.1.1", "guess": "3.1.1", "mute": "3.1.1"}
+CONNACK_S: dict[Belief, float] = {"new": 5.0, "five": 10.0, "told": 10.0, "guess": 10.0, "mute": 10.0}
 
 
 class Backoff:
@@ -65,7 +82,7 @@ class Ways:
 
     def __init__(self, urls: Sequence[str]) -> None:
         self._urls = tuple(urls)
-        self._beliefs: dict[str, Belief] = dict.fromkeys(self._urls, "five")
+        self._beliefs: dict[str, Belief] = dict.fromkeys(self._urls, "new")
         self._index = 0
 
     @property
@@ -78,11 +95,16 @@ class Ways:
         """The version to try it in."""
         return VERSIONS[self._beliefs[self.url]]
 
+    @property
+    def connack_s(self) -> float:
+        """How long to wait for CONNACK; shorter where the server may be one that never answers a 5."""
+        return CONNACK_S[self._beliefs[self.url]]
+
     def ended(self, outcome: Outcome) -> bool:
         """An attempt at ``url`` ended. True: try it again at once, in the other version; never twice in a row."""
         before = self._beliefs[self.url]
         self._beliefs[self.url] = BELIEFS[before, outcome]
-        return before == "five" and self._beliefs[self.url] != "five"
+        return VERSIONS[before] == "5" and self.version != "5"
 
     def next(self) -> bool:
         """Go to the next url; True where all have been tried and the first one's turn comes again."""

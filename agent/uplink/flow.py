@@ -13,6 +13,10 @@ sent again on the next connection, with the same id: repeats are possible, loss 
 A refusal (MQTT 5, PUBACK reason 0x80 and up) is tried again after 1 s, doubling to 60 s. A message refused five times
 is set aside, counted and told, once others have been accepted since: then it is the message. While nothing else is
 accepted it is the server (its ACL, its quota), and nothing is given up; with 64 refused messages no more are begun.
+
+A server that has just started may take an event before any receiver is back, answer "no matching subscribers" (MQTT 5,
+0x10) and forget it. Such an event is tried again each second and the backlog waits, for 30 s at most: from then on this
+server's word is taken, and counted as unheard, until somebody hears again.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ RETRY_MOST_S = 60
 TOPICS_MAX = 4_096
 REFUSED_FROM = 0x80
 NO_SUBSCRIBERS = 0x10
+UNHEARD_S = 30
 STATEFUL = frozenset({"alarm", "verdict"})
 """Kinds whose newest entry is also the retained state of a topic."""
 
@@ -109,6 +114,8 @@ class Flow:
     _session: int = 0
     _token: int = 0
     _accepted: dict[What, int] = field(default_factory=lambda: {"status": 0, "state": 0, "event": 0})
+    _unheard_since_ns: int | None = None
+    _unheard_taken: bool = False
     _status: Part | None = None
     _status_taken: bool = False
     _ready: deque[Part] = field(default_factory=deque)
@@ -134,6 +141,7 @@ class Flow:
         """The connection is gone. What was done out of order beyond the first gap is forgotten: it is sent again."""
         self._settle()
         self._connected = False
+        self._unheard_since_ns, self._unheard_taken = None, False
         self._status = None
         for waiting in (self._ready, self._snapshot, self._held, self._flight, self._stated):
             waiting.clear()
@@ -229,7 +237,8 @@ class Flow:
                 return self._held.pop(index)
         if fresh and self._snapshot:
             return Part("state", self._snapshot.popleft(), None)
-        if fresh and (entry := self._backlog.take()) is not None:
+        awaited = self._unheard_since_ns is not None and not self._unheard_taken
+        if fresh and not awaited and (entry := self._backlog.take()) is not None:
             return self._begin(entry, self._backlog)
         self._settle()  # the last ones taken may all have been without payload
         return None
@@ -269,9 +278,29 @@ class Flow:
             self._status_taken = code < REFUSED_FROM
         if code >= REFUSED_FROM:
             return self._refused(part, code, now_ns)
+        heard = code != NO_SUBSCRIBERS
+        if part.what == "event" and not self._hearing(part, heard, now_ns):
+            return ()
         self.counts.accepted += 1
         self._accepted[part.what] += 1
-        return self._done(part, heard=code != NO_SUBSCRIBERS or part.what != "event")
+        return self._done(part, heard=heard or part.what != "event")
+
+    def _hearing(self, part: Part, heard: bool, now_ns: int) -> bool:
+        """Whether this answer to an event counts; one that nobody has heard may have to be tried again."""
+        if heard:
+            if self._unheard_since_ns is not None:
+                self._unheard_since_ns, self._unheard_taken = None, False
+                for waiting in self._held:
+                    waiting.retry_ns = now_ns if not waiting.refusals else waiting.retry_ns
+            return True
+        if self._unheard_since_ns is None:
+            self._unheard_since_ns = now_ns
+        if now_ns - self._unheard_since_ns >= UNHEARD_S * NS:
+            self._unheard_taken = True
+        if not self._unheard_taken:
+            part.retry_ns = now_ns + NS
+            self._held.append(part)
+        return self._unheard_taken
 
     def _refused(self, part: Part, code: int, now_ns: int) -> Sequence[Outcome]:
         self.counts.refused += 1

@@ -23,7 +23,6 @@ from agent.uplink.way import Secrets
 log = logging.getLogger("dialtone.uplink")
 
 REACH_S = 25.0  # name look-up, TCP and TLS together
-CONNACK_S = 10.0
 CLOSE_S = 1.0
 SESSIONS_A_BOOT = 1 << 20
 
@@ -179,9 +178,10 @@ class Uplink:
         await asyncio.wait({connection.sent}, timeout=REACH_S)
         if not connection.sent.done():
             raise Refused("failed", f"could not be reached within {REACH_S:g} s")
-        await asyncio.wait({connection.opened}, timeout=CONNACK_S)
+        connack_s = self._ways.connack_s
+        await asyncio.wait({connection.opened}, timeout=connack_s)
         if not connection.opened.done():
-            raise Refused("failed", f"no CONNACK within {CONNACK_S:g} s")
+            raise Refused("silent", f"no CONNACK within {connack_s:g} s")
         return connection.opened.result()
 
     async def _report(self, connection: Connecting, accepted: Accepted) -> None:

@@ -63,6 +63,17 @@ def test_never_twice_at_once_in_a_row(outcomes: list[Outcome]) -> None:
         before = again
 
 
+def test_a_server_that_never_answers_a_5_is_remembered() -> None:
+    ways = Ways(["mqtt://a"])
+    assert ways.ended("silent")
+    assert not ways.ended("accepted")
+    assert ways.version == "3.1.1"
+    proven = Ways(["mqtt://a"])
+    proven.ended("accepted")
+    assert not proven.ended("silent")
+    assert proven.version == "5"
+
+
 def test_urls_go_round_in_their_order() -> None:
     ways = Ways(["mqtt://a", "mqtt://b", "mqtt://c"])
     ways.ended("version")

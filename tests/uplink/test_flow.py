@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agent.journal.entry import Entry
 from agent.uplink import ranges as r
-from agent.uplink.flow import HELD_MAX, NS, REFUSALS_MAX, WINDOW_MAX, Flow, Received, Send, SetAside
+from agent.uplink.flow import HELD_MAX, NS, REFUSALS_MAX, UNHEARD_S, WINDOW_MAX, Flow, Received, Send, SetAside
 from agent.uplink.stream import LIVE_MAX, PAGE
 from tests.uplink.fakes import entry
 
@@ -25,7 +25,7 @@ class Server:
         self.flow = Flow()
         self.journal: list[Entry] = []
         self.poison: set[int] = set()
-        self.refuse_share = 0.0
+        self.refuse_share = self.deaf_share = 0.0
         self.now_ns = 0
         self.flight: list[Send] = []
         self.accepted: set[int] = set()
@@ -88,19 +88,21 @@ class Server:
         send = self.flight.pop(self.rng.randrange(len(self.flight)))
         seq = send.entry.seq if send.entry is not None else 0
         refused = seq in self.poison or self.rng.random() < self.refuse_share
-        if refused:
+        unheard = not refused and send.what == "event" and self.rng.random() < self.deaf_share
+        if refused or unheard:
             self.refused.add(seq)
         elif send.what == "event":
             self.accepted.add(seq)
-        for outcome in self.flow.answered(send.token, 0x87 if refused else 0, self.now_ns):
+        for outcome in self.flow.answered(send.token, 0x87 if refused else 0x10 * unheard, self.now_ns):
             if isinstance(outcome, Received):
+                self.accepted.add(outcome.entry.seq)
                 self.received.append(outcome.entry.seq)
             elif isinstance(outcome, SetAside) and outcome.what == "event" and outcome.entry is not None:
                 self.set_aside.add(outcome.entry.seq)
 
     def settle(self) -> None:
         """All faults healed but poison: everything that can be done is done in the end."""
-        self.refuse_share = 0.0
+        self.refuse_share = self.deaf_share = 0.0
         for _ in range(5_000):
             self.read()
             self.pump()
@@ -138,6 +140,7 @@ def test_every_entry_is_acknowledged_in_the_end(seed: int, backlog: int, window:
             server.connect()
         elif step == "refuse":
             server.refuse_share = server.rng.choice((0.0, 0.0, 0.3, 1.0))
+            server.deaf_share = server.rng.choice((0.0, 0.0, 0.3, 1.0))
         elif step == "late":
             assert server.flow.answered(1 << 40, 0, server.now_ns) == ()
         else:
@@ -249,9 +252,37 @@ def test_nobody_subscribed_is_said() -> None:
     flow.committed([entry(1)])
     send = flow.next_send(0)
     assert send is not None
-    (outcome,) = flow.answered(send.token, 0x10, 0)
+    for second in range(UNHEARD_S):
+        assert flow.answered(send.token, 0x10, second * NS) == ()
+        assert flow.next_send(second * NS) is None
+        send = flow.next_send((second + 1) * NS)
+        assert send is not None
+    (outcome,) = flow.answered(send.token, 0x10, UNHEARD_S * NS)
     assert outcome == Received(entry(1), heard=False)
     assert flow.counts.unheard == 1
+
+
+def test_the_backlog_waits_for_somebody_to_hear_it() -> None:
+    journal = [entry(n) for n in range(1, 100)]
+    flow = Flow()
+    flow.connected(99, 20)
+    flow.page(flow.want_read(), journal)  # type: ignore[arg-type]
+    sends = [flow.next_send(0) for _ in range(20)]
+    for send in sends:
+        assert send is not None
+        flow.answered(send.token, 0x10, 0)
+    assert flow.next_send(0) is None
+    alarm = entry(100, "alarm", "x")
+    flow.committed([alarm])  # a new alarm does not wait
+    state, event = flow.next_send(0), flow.next_send(0)
+    assert state is not None
+    assert event is not None
+    assert (state.what, event.what, event.entry) == ("state", "event", alarm)
+    flow.answered(state.token, 0x10, 0)
+    flow.answered(event.token, 0, 0)
+    assert len(drained(flow, journal)) == 99
+    assert flow.ranges == ((1, 100),)
+    assert flow.counts.unheard == 0
 
 
 def test_a_message_refused_five_times_is_set_aside_once_others_pass() -> None:
@@ -389,3 +420,13 @@ def test_ranges(made: list[tuple[int, int]]) -> None:
 @pytest.mark.parametrize("ranges", [(), ((1, 9),), ((-5, 0),), ((5, 2),), ((3, 100),), ((50, 60),)])
 def test_ranges_of_another_store_are_cut_at_the_head(ranges: tuple[tuple[int, int], ...]) -> None:
     assert all(1 <= first <= last <= 10 for first, last in r.upto(ranges, 10))
+
+
+def test_numbers_beyond_the_head_were_never_ours() -> None:
+    """A store that lost its tail starts again below what was acknowledged: its new entries must not count as sent."""
+    flow = Flow(((1, 500),))
+    flow.connected(10, 20)
+    assert flow.ranges == ((1, 10),)
+    flow.committed([entry(11, boot=4)])
+    assert names(drained(flow, [])) == ["event11"]
+    assert flow.ranges == ((1, 11),)

@@ -144,7 +144,8 @@ class Core:
             return
         self._schedule.finished(path.id, reading.sense)
         blind = reading.state in ("unknown", None)
-        check.result(None if blind else reading.state != "down", now_ns)
+        degraded = reading.state == "degraded"
+        check.result(None if blind else reading.state != "down", now_ns, degraded=degraded)
         why = str(reading.detail.get("reason") or "no answer")
         self._book.condition(
             path.id,

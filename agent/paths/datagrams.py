@@ -27,13 +27,9 @@ class Exchange(Generic[T]):
     def __init__(self, sock: socket.socket, judge: Callable[[bytes, str], T | None]) -> None:
         self._sock, self._judge = sock, judge
         self._problem: OSError | None = None
-        self._read = 0
+        self._read = 0  # packets and errors: what the limit counts
+        self.ignored = 0  # packets that were not ours
         self.sent = 0
-
-    @property
-    def ignored(self) -> int:
-        """How many packets were not ours."""
-        return self._read
 
     def send(self, data: bytes) -> None:
         """Send; an error is kept for ``failure``."""
@@ -64,9 +60,11 @@ class Exchange(Generic[T]):
     def _drain(self) -> tuple[T | None, bool]:
         """What stands in the socket's buffer, a batch of it at most: the answer, and whether there may be more."""
         for _ in range(min(BATCH_MAX, PACKETS_MAX - self._read)):
+            self._read += 1
             try:
                 packet, where = self._sock.recvfrom(PACKET_MAX)
             except BlockingIOError:
+                self._read -= 1
                 return None, False
             except OSError as error:
                 self._problem = error
@@ -74,7 +72,7 @@ class Exchange(Generic[T]):
             answer = self._judge(packet, str(where[0]).partition("%")[0])
             if answer is not None:
                 return answer, False
-            self._read += 1
+            self.ignored += 1
         return None, self._read < PACKETS_MAX
 
     def failure(self, timeout_s: float, refused: str = REFUSED_UDP) -> Outcome:

@@ -13,7 +13,7 @@ import socket
 from agent.clock import NS, Clock
 from agent.paths import sip
 from agent.paths.datagrams import Exchange
-from agent.paths.outcome import REFUSED_UDP, Outcome, of_error
+from agent.paths.outcome import Outcome, of_error
 from agent.paths.target import Target
 from agent.readings import Plain
 
@@ -31,7 +31,7 @@ async def options(name: str, target: Target, port: int, timeout_s: float, clock:
             request = sip.options(name, port, local, local_port, os.urandom(24))
             return await _exchange(sock, request, timeout_s, clock)
     except OSError as error:
-        return of_error(error, REFUSED_UDP)
+        return of_error(error)
 
 
 async def _exchange(sock: socket.socket, request: sip.Options, timeout_s: float, clock: Clock) -> Outcome:

@@ -50,20 +50,20 @@ async def ping(target: Target, timeout_s: float, access: PingAccess, clock: Cloc
         with socket.socket(target.family, kind, protocol) as sock:
             sock.setblocking(False)
             sock.connect(target.sockaddr(0))
-            return await _exchange(sock, target.v6, timeout_s, access, clock)
+            return await _exchange(sock, target, timeout_s, access, clock)
     except OSError as error:
         return of_error(error)
 
 
-async def _exchange(sock: socket.socket, v6: bool, timeout_s: float, access: PingAccess, clock: Clock) -> Outcome:
+async def _exchange(sock: socket.socket, target: Target, timeout_s: float, access: PingAccess, clock: Clock) -> Outcome:
     token = os.urandom(icmp.TOKEN_BYTES)
     identifier = None if access == "unprivileged" else int.from_bytes(os.urandom(2))
-    peer = str(sock.getpeername()[0]).partition("%")[0]
+    v6 = target.v6
     sent_ns: list[int] = []
 
     def ours(packet: bytes, source: str) -> int | None:
         # The kernel compares the source for a connected raw socket, but not for an unprivileged one.
-        if source != peer:
+        if source != target.host:
             return None
         ip_header = access == "raw" and not v6
         sequence = icmp.reply_sequence(packet, identifier, token, v6=v6, ip_header=ip_header)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from agent.clock import Clock
 from agent.paths.outcome import Outcome
-from agent.paths.ping import PingAccess, ping_access
+from agent.paths.ping import PingAccess, ping, ping_access
 from agent.paths.target import Resolver
 from agent.readings import Reading
 from agent.site import schema
@@ -89,8 +89,6 @@ class Prober:
         if left_s <= min(_LEAST_S, timeout_s / 2):
             return Outcome("down", f"the name {path.address} took too long to look up")
         if isinstance(check, schema.Icmp):
-            from agent.paths.ping import ping
-
             return await ping(target, left_s, self._ping_access(), self._clock)
         if isinstance(check, schema.Tcp):
             from agent.paths.tcp import connect

@@ -155,7 +155,26 @@ def test_a_mangled_answer_never_raises(data: st.DataObject) -> None:
 
 def test_sizes_are_bounded() -> None:
     assert sip.parse(b"x" * (sip.MESSAGE_MAX + 1)) is None
-    assert judged(answer(200, length="X: y\r\n" * sip.HEADERS_MAX + "Z: z")) is None
+    six = 6  # the headers of ``answer``, the last of which is replaced
+    full = "\r\n".join(["X: y"] * (sip.HEADERS_MAX - six + 1))
+    assert judged(answer(200, length=full)) == sip.Answer(200, "alive")
+    assert judged(answer(200, length=full + "\r\nZ: z")) is None
+    assert judged(answer(200, length=full + "\r\n folded")) is None
+    sent = sip.options("x", 1, "y", 2, RANDOM).data
+    assert sip.respond(sent.replace(b"tag=", b"tag=" + b"\xff" * 40_000)) is None  # each would grow to three bytes
+
+
+def test_an_ipv6_zone_stays_in_this_box() -> None:
+    sent = sip.options("fe80::1%eth0", 5060, "fe80::2%eth0", 4, RANDOM).data
+    assert b"sip:dialtone@[fe80::1]:5060" in sent
+    assert b"%" not in sent
+
+
+def test_an_answer_carries_no_line_of_its_askers_making() -> None:
+    sent = sip.options("x", 1, "y", 2, RANDOM).data
+    response = sip.respond(sent.replace(b"tag=", b"tag=\rEvil: yes;"))
+    assert response is not None
+    assert b"\r" not in response.replace(b"\r\n", b"")
 
 
 def test_only_options_can_be_sent() -> None:

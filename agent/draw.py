@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from agent.alarms.points import LAMPS, Lamp
+from agent.panel import LAMPS, Lamp
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
-
-from agent.alarms.points import LAMPS, Lamp
+from typing import Literal, get_args
 
 MS = 1_000_000
+Lamp = Literal["ok", "calls", "trunks", "firewall", "router", "far-end", "uplink", "probe"]
+LAMPS: tuple[Lamp, ...] = get_args(Lamp)
 Pattern = Literal["off", "steady", "flash", "slow-flash", "pulse", "wink"]
 Voice = Literal["none", "alarm", "ringback", "trouble"]
 

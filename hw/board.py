@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from msgspec import NODEFAULT, Meta, Struct, ValidationError, convert, field
 from msgspec.structs import fields
 
-from agent.alarms.points import LAMPS
+from agent.panel import LAMPS
 
 Bus = Literal["id-eeprom", "i2c", "spi", "uart"]
 Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\Z")]

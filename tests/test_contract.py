@@ -9,8 +9,8 @@ from typing import get_args
 import pytest
 
 from agent import effects, readings
-from agent.alarms.points import FAULT_OF_ROLE, LAMPS, POINTS
-from agent.panel import Pattern, Voice
+from agent.alarms.points import FAULT_OF_ROLE, POINTS
+from agent.panel import LAMPS, Pattern, Voice
 from agent.site import schema
 
 KINDS = (

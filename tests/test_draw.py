@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from agent.alarms.points import LAMPS
 from agent.draw import (
     COLOURS,
     COLUMNS,
@@ -26,7 +25,7 @@ from agent.draw import (
     panel_renderable,
     panel_svg,
 )
-from agent.panel import Pattern, Voice
+from agent.panel import LAMPS, Pattern, Voice
 from agent.payloads import AlarmState
 from agent.sim import picture
 

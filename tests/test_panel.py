@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.alarms.points import LAMPS
 from agent.panel import (
     CYCLES,
     DARK,
     HORN_CYCLE,
+    LAMPS,
     MS,
     VOICES,
     Horn,

@@ -17,7 +17,6 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("agent.readings", "agent.clock", "agent.payloads", "agent.limiter"),
     ("agent.site",),
     ("agent.lines", "agent.paths"),
-    ("agent.alarms.points",),
     ("agent.panel",),
     ("hw",),
     ("agent.alarms",),

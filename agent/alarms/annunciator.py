@@ -11,8 +11,7 @@ from collections.abc import Iterable
 
 from agent.alarms import sequence as isa
 from agent.alarms.book import NS, Alarm, AlarmBook
-from agent.alarms.points import LAMPS, Lamp
-from agent.panel import HORN_CYCLE, MS, Horn, Light, PanelView, Pattern, Voice
+from agent.panel import HORN_CYCLE, LAMPS, MS, Horn, Lamp, Light, PanelView, Pattern, Voice
 
 RESTART_NS = 10 * NS
 SOUNDS_NS = HORN_CYCLE.lit_ms * MS

@@ -11,11 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Severity = Literal["critical", "major", "minor"]
-Lamp = Literal["ok", "calls", "trunks", "firewall", "router", "far-end", "uplink", "probe"]
-HornClass = Literal["alarm", "trouble", "none"]
+from agent.panel import Lamp
 
-LAMPS: tuple[Lamp, ...] = ("ok", "calls", "trunks", "firewall", "router", "far-end", "uplink", "probe")
+Severity = Literal["critical", "major", "minor"]
+HornClass = Literal["alarm", "trouble", "none"]
 
 
 @dataclass(frozen=True, slots=True)

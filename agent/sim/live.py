@@ -17,8 +17,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from agent import control
-from agent.alarms.points import LAMPS
-from agent.panel import CYCLES, DARK, VOICES, Horn, Light, PanelView, Pattern, Voice, levels
+from agent.panel import CYCLES, DARK, LAMPS, VOICES, Horn, Light, PanelView, Pattern, Voice, levels
 from agent.sim.broker import NoBroker
 from agent.sim.outages import Outage
 from agent.sim.script import NotHappened, Script

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from agent.alarms import annunciator
 from agent.alarms.book import MAX_ALARMS, NS, AlarmBook
-from agent.alarms.points import LAMPS, POINTS, point_id
-from agent.panel import DARK, PanelView, levels
+from agent.alarms.points import POINTS, point_id
+from agent.panel import DARK, LAMPS, PanelView, levels
 
 LOS = "bank-a_los_t1-1"
 

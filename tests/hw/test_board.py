@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.alarms.points import LAMPS
+from agent.panel import LAMPS
 from hw.board import Board, BoardInvalid, load_board, parse_board
 
 GOOD = {"ok": 17, "calls": 27, "trunks": 22, "firewall": 23, "router": 24, "far-end": 25, "uplink": 12, "probe": 16}

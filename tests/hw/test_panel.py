@@ -12,8 +12,7 @@ import pytest
 from gpiozero.pins.mock import MockFactory, MockPin
 
 import hw.panel
-from agent.alarms.points import LAMPS, Lamp
-from agent.panel import Levels
+from agent.panel import LAMPS, Lamp, Levels
 from hw.board import Board, load_board, parse_board
 from hw.panel import NullPanel, Panel, PanelFault, PinPanel
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from agent.alarms.points import LAMPS
-from agent.panel import levels
+from agent.panel import LAMPS, levels
 from agent.sim.live import Phases, report_line
 from agent.sim.script import Script, Step, is_change, journal_head, lit, look
 from agent.sim.subscriber import Report

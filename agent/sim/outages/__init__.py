@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from agent.alarms.points import LAMPS
+from agent.panel import LAMPS
 
 Setting = str | bool
 

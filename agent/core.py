@@ -65,6 +65,7 @@ class Core:
         self._uplinks_up = {uplink.id: False for uplink in site.uplink}
         self._unreceived: dict[str, int] = {}
         self._verdict: Verdict | None = None
+        self._candidate: Verdict | None = None
         self._strays = 0
         self._restore(restored, unreceived, now_ns)
         if self._uplinks_up:
@@ -236,12 +237,18 @@ class Core:
 
     def _judge_verdict(self, now_ns: int) -> Iterable[Effect]:
         columns = self._senses.columns_if_changed(self._lines.values())
-        if columns is None:
+        if columns is not None:
+            self._candidate = judge(columns, self._site.site)
+            self._judge_call_path(self._candidate, now_ns)
+        verdict = self._candidate
+        if verdict is None or verdict == self._verdict:
             return ()
-        verdict = judge(columns, self._site.site)
-        if verdict == self._verdict:
-            return ()
+        if verdict.cause == "none" and any(a.active and a.point.severity == "critical" for a in self._book):
+            return ()  # the sentence does not say that all is well before the alarm has cleared
         self._verdict = verdict
+        return (Record("verdict", msgspec.to_builtins(verdict), urgent=True),)
+
+    def _judge_call_path(self, verdict: Verdict, now_ns: int) -> None:
         self._book.condition(
             self._site.site.id,
             "call-path",
@@ -252,7 +259,6 @@ class Core:
             evidence={"cause": verdict.cause, "causes": " ".join(verdict.causes)},
             hold_s=self._site.panel.path_hold_s if verdict.path_only else 0.0,
         )
-        return (Record("verdict", msgspec.to_builtins(verdict), urgent=True),)
 
     # -- requests ------------------------------------------------------------------------------------------------
 
@@ -311,7 +317,8 @@ class Core:
     def _panel(self, now_ns: int) -> Iterable[Effect]:
         if self._test_until_ns is not None and now_ns >= self._test_until_ns:
             self._test_until_ns = None
-        ok = annunciator.healthy(self._book, self._senses.all_heard())
+        blind = self._verdict is None or self._verdict.cause == "probe-blind"  # the lamp agrees with the sentence
+        ok = annunciator.healthy(self._book, self._senses.all_heard() and not blind)
         view = annunciator.compose(self._book, ok, self._test_until_ns, self._view, now_ns)
         if view != self._view:
             self._view = view

@@ -60,7 +60,8 @@ class Senses:
             sense.heard = sense.heard and reading.kind == "port-up"
             state = "up" if reading.kind == "port-up" else "unknown"
         elif reading.kind == "heartbeat":
-            state = "unknown" if reading.state == "down" else "up"
+            sense.heard = reading.state == "up"
+            state = "up" if sense.heard else "unknown"
         elif sense.column == "L":
             sense.heard = sense.heard or reading.kind in ("alarm", "clear", "event", "data")
             return

@@ -135,14 +135,8 @@ class LineJudge:
         evidence: dict[str, Plain] = {"trunks": len(members), "down": len(lost), "which": " ".join(lost)[:200]}
         every = bool(lost) and len(lost) == len(members)
         some = bool(lost) and not every
-        yield Condition(
-            group,
-            "trunk-group-down",
-            "all",
-            every,
-            f"Trunk group {group}: all {len(members)} trunks are down.",
-            evidence,
-        )
+        which = f"all its {len(members)} trunks are" if len(members) > 1 else "its only trunk is"
+        yield Condition(group, "trunk-group-down", "all", every, f"Trunk group {group}: {which} down.", evidence)
         yield Condition(
             group, "trunk-partial", "all", some, f"Trunk group {group}: some of its trunks are down.", evidence
         )

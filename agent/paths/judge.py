@@ -16,6 +16,7 @@ from agent.site import schema
 
 NS = 1_000_000_000
 CLEAR_GOOD = 3
+DEGRADED_FAILS = 2
 OVERDUE_S = 5.0
 
 
@@ -56,12 +57,20 @@ class CheckJudge:
 
     @property
     def state(self) -> State:
-        """unknown until it has seen; down while alarming; degraded while some failed, until as many good as clear."""
+        """unknown until it has seen; down while alarming; degraded while several failed, until as many good as clear.
+
+        One failure among good results says nothing: at 5 % loss each way it comes every half hour.
+        """
         if self._blind:
             return "unknown"
         if self.alarming:
             return "down"
-        if self._newest_degraded or (False in self._results and self._good_in_row < CLEAR_GOOD):
+        never_good = bool(self._results) and True not in self._results
+        if (
+            self._newest_degraded
+            or never_good
+            or (self._results.count(False) >= DEGRADED_FAILS and self._good_in_row < CLEAR_GOOD)
+        ):
             return "degraded"
         return "up"
 

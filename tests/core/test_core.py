@@ -397,3 +397,28 @@ def test_an_up_from_before_the_fault_does_not_speak_for_after_it() -> None:
     world.up["rt", "icmp"] = world.up["esrp", "sip-options"] = False
     world.run(12)  # the far end is asked once a minute and was well a moment before the router went
     assert world.status()["verdict"]["cause"] != "none"
+
+
+def test_the_sentence_does_not_say_all_is_well_before_the_critical_alarm_has_cleared() -> None:
+    world = healthy()
+    world.up["rt", "icmp"] = world.up["refl", "sip-options"] = False
+    world.run(12)
+    assert world.alarm("testville_call-path_verdict")
+    world.up["rt", "icmp"] = world.up["refl", "sip-options"] = True
+    for _ in range(90):
+        world.run(1)
+        alarm = world.alarm("testville_call-path_verdict")
+        assert alarm is None or not alarm["active"] or world.status()["verdict"]["cause"] != "none"
+    assert world.status()["verdict"]["cause"] == "none"
+
+
+def test_a_lost_datagram_now_and_then_moves_nothing() -> None:
+    world = healthy()
+    before = len(world.effects)
+    for _ in range(20):
+        world.up["refl", "sip-options"] = False
+        world.run(2)
+        world.up["refl", "sip-options"] = True
+        world.run(20)
+    later = world.effects[before:]
+    assert not [e for e in later if isinstance(e, SetPanel) or (isinstance(e, Record) and e.kind != "reading")]

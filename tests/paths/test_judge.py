@@ -19,6 +19,8 @@ TABLE = [
     ("", False, "unknown"),
     ("?", False, "unknown"),
     ("1", False, "up"),
+    ("10", False, "up"),
+    ("1010", False, "degraded"),
     ("0", False, "degraded"),
     ("00", False, "degraded"),
     ("000", True, "down"),

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from tests.real.sites import ROOT, site, tl1, until
+from tests.real.sites import ROOT, Site, site, tl1, until
 
 LOS = "bank-a_los_t1-1"
 
@@ -22,8 +22,23 @@ def dialtone(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def heard(s: Site) -> None:
+    """The bank says something harmless: a line that has never spoken can't be vouched for."""
+    s.send(b'\r\n\n   MX2800 04-11-05 09:14:22\r\nA  000000 REPT EVT EQPT\r\n   "SYS:INIT,TC,11-05,09-14-22,NEND"\r\n;')
+
+
+def test_ok_stays_dark_until_the_line_has_spoken() -> None:
+    with site() as s, s.agent():
+        status = s.status()
+        assert status["lamps"]["ok"] == "off"
+        assert status["verdict"]["cause"] == "probe-blind"
+        heard(s)
+        until(lambda: s.status()["lamps"]["ok"] == "wink", "never healthy")
+
+
 def test_a_tl1_alarm_lives_its_life_as_sequence_m_says() -> None:
     with site() as s, s.agent() as child:
+        heard(s)
         healthy = until(lambda: s.status()["lamps"]["ok"] == "wink" and s.status(), "never healthy")
         assert (healthy["horn"], healthy["alarms"]) == ("none", [])
         s.send(tl1("T1-1", "MJ", "LOS", 1))
@@ -80,6 +95,7 @@ def test_what_stood_stands_again_after_kill_9() -> None:
 
 def test_a_port_that_vanishes_is_trouble_and_never_reads_as_healthy() -> None:
     with site() as s, s.agent():
+        heard(s)
         until(lambda: s.status()["lamps"]["ok"] == "wink", "never healthy")
         s.close()
         until(lambda: s.status()["lamps"]["ok"] == "off", "still healthy without its port")

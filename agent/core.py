@@ -16,7 +16,7 @@ from agent import readings as r
 from agent.alarms import annunciator
 from agent.alarms.book import NS, AlarmBook
 from agent.alarms.points import FAULT_OF_ROLE
-from agent.alarms.trunks import LineJudge
+from agent.alarms.trunks import Condition, LineJudge
 from agent.effects import Effect, Record, Reply, SetPanel, StartCheck
 from agent.evidence import Senses
 from agent.limiter import Limiter
@@ -113,21 +113,13 @@ class Core:
     def _line(self, reading: r.Reading, now_ns: int) -> None:
         line = self._lines[reading.source]
         if reading.kind in ("alarm", "clear", "event"):
+            refused = line.refused + self._book.refused
             for c in line.judge(reading):
-                self._book.condition(
-                    c.resource,
-                    c.type,
-                    c.qualifier,
-                    c.holds,
-                    now_ns,
-                    text=c.text,
-                    evidence=c.evidence,
-                    declared=c.declared,
-                )
-            full = line.refused > 0
-            self._book.condition(
-                line.line, "sense-failed", "full", full, now_ns, text=f"{line.line}: too many faults to keep apart."
-            )
+                self._trunk_condition(c, now_ns)
+            full = line.refused + self._book.refused > refused
+            text = f"{line.line}: more faults at once than this box can keep apart; some are not shown."
+            if full or reading.kind == "clear":
+                self._book.condition(line.line, "sense-failed", "full", full, now_ns, text=text, declared=full)
         elif reading.kind in ("port-up", "port-down"):
             lost = reading.kind == "port-down"
             text = f"{line.line}: the serial port is gone ({reading.detail.get('reason') or 'no reason given'})."
@@ -136,6 +128,19 @@ class Core:
             quiet = reading.state == "down"
             text = f"{line.line}: nothing has been heard for longer than its heartbeat allows."
             self._book.condition(line.line, "link-quiet", "link", quiet, now_ns, text=text, declared=True)
+
+    def _trunk_condition(self, c: Condition, now_ns: int) -> None:
+        self._book.condition(
+            c.resource,
+            c.type,
+            c.qualifier,
+            c.holds,
+            now_ns,
+            text=c.text,
+            evidence=c.evidence,
+            declared=c.declared,
+            place="trunk" if c.known else "stranger",
+        )
 
     def _path(self, reading: r.Reading, now_ns: int) -> None:
         path, key = self._paths[reading.source], (reading.source, reading.sense)
@@ -302,7 +307,7 @@ class Core:
         line = self._lines.get(alarm.resource)
         if line is not None:
             for c in line.forget(alarm.qualifier, alarm.point.name):
-                self._book.condition(c.resource, c.type, c.qualifier, c.holds, now_ns, text=c.text, declared=True)
+                self._trunk_condition(c, now_ns)
         return {"reset": int(self._book.forget(alarm.id, now_ns))}
 
     def _test(self, request: r.Request, now_ns: int) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from agent.payloads import AlarmState
 
 NS = 1_000_000_000
 MAX_ALARMS = 512
+RESERVED = {"stranger": 256, "trunk": 32, "own": 0}
+"""Places kept free from each class: what the site file does not name must not crowd out what it does, nor either us."""
 
 Change = Literal["raised", "returned", "cleared", "acknowledged", "reset", "silenced", "forgotten", "updated"]
 
@@ -109,6 +111,7 @@ class AlarmBook:
         evidence: Mapping[str, Any] | None = None,
         declared: bool = False,
         hold_s: float = 0.0,
+        place: Literal["stranger", "trunk", "own"] = "own",
     ) -> None:
         """A judge's word on a point. ``declared``: its sender has qualified it; ``hold_s`` holds the horn back."""
         point = POINTS[type_name]
@@ -116,7 +119,7 @@ class AlarmBook:
         if alarm is None:
             if not holds:
                 return
-            alarm = self._admit(resource, point, qualifier, now_ns)
+            alarm = self._admit(resource, point, qualifier, now_ns, MAX_ALARMS - RESERVED[place])
             if alarm is None:
                 return
         if holds:
@@ -134,8 +137,8 @@ class AlarmBook:
             alarm.due_ns = now_ns + int(wait_s * NS)
             self._settle(alarm, now_ns)
 
-    def _admit(self, resource: str, point: PointType, qualifier: str, now_ns: int) -> Alarm | None:
-        if len(self._alarms) >= MAX_ALARMS:
+    def _admit(self, resource: str, point: PointType, qualifier: str, now_ns: int, limit: int) -> Alarm | None:
+        if len(self._alarms) >= limit:
             gone = next((a.id for a in self._alarms.values() if a.state == "normal" and not a.condition), None)
             if gone is None:
                 self.refused += 1

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from agent.alarms.points import slug
 from agent.readings import Plain, Reading
 
-MAX_CONDITIONS = 512
+MAX_CONDITIONS = 1024
+MAX_STRANGERS = 128
+"""Conditions on equipment that the site file does not name: a flood of made-up names must not crowd the trunks out."""
 
 TYPE_OF_CONDITION: dict[str, str] = {
     "LOS": "los",
@@ -57,6 +59,7 @@ class Condition:
     text: str
     evidence: Mapping[str, Plain]
     declared: bool = True
+    known: bool = True
 
 
 @dataclass(slots=True)
@@ -106,7 +109,7 @@ class LineJudge:
     ) -> Condition:
         standing = self._standing.setdefault((slug(aid), type_name), {})
         if raised:
-            if key in standing or sum(map(len, self._standing.values())) < MAX_CONDITIONS:
+            if key in standing or self._has_room(aid):
                 standing[key] = detail.get("srveff") == "SA" or type_name in CARRIES_NO_CALLS - {"trunk-down"}
             else:
                 self.refused += 1
@@ -117,14 +120,24 @@ class LineJudge:
         if not standing:
             del self._standing[slug(aid), type_name]
         text = describe(self.line, aid, detail) if raised else ""
-        return Condition(self.line, type_name, aid, holds, text, {k: detail.get(k) for k in EVIDENCE})
+        evidence = {k: detail.get(k) for k in EVIDENCE}
+        return Condition(self.line, type_name, aid, holds, text, evidence, known=self._group_of(aid) is not None)
+
+    def _has_room(self, aid: str) -> bool:
+        known = {slug(named) for named in self.groups}
+        mine = slug(aid) in known
+        count = sum(len(standing) for (where, _), standing in self._standing.items() if (where in known) == mine)
+        return count < (MAX_CONDITIONS if mine else MAX_STRANGERS)
+
+    def _group_of(self, aid: str) -> str | None:
+        return self.groups.get(aid) or next((g for a, g in self.groups.items() if slug(a) == slug(aid)), None)
 
     def down(self, aid: str) -> bool:
         """Whether a condition stands on this trunk under which it carries no calls."""
         return any(any(s.values()) for (where, _), s in self._standing.items() if where == slug(aid))
 
     def _group(self, aid: str) -> Iterator[Condition]:
-        group = self.groups.get(aid) or next((g for a, g in self.groups.items() if slug(a) == slug(aid)), None)
+        group = self._group_of(aid)
         if group is not None:
             yield from self.group_conditions(group)
 

@@ -422,3 +422,18 @@ def test_a_lost_datagram_now_and_then_moves_nothing() -> None:
         world.run(20)
     later = world.effects[before:]
     assert not [e for e in later if isinstance(e, SetPanel) or (isinstance(e, Record) and e.kind != "reading")]
+
+
+def test_a_flood_of_unknown_names_does_not_crowd_out_the_sites_own_trunks() -> None:
+    world = healthy()
+    for number in range(2000):
+        world.line("alarm", f"junk-{number}", "LOS")
+    world.run(15)
+    assert world.alarm("bank-a_sense-failed_full"), "what is not shown is told"
+    world.line("alarm", "T1-1")
+    world.line("alarm", "T1-2", "AIS")
+    assert world.alarm("bank-a_los_t1-1")
+    assert world.alarm("cama_trunk-group-down_all")
+    world.up["rt", "icmp"] = False
+    world.run(10)
+    assert world.alarm("rt_router-fault_icmp")

@@ -12,6 +12,7 @@ import logging
 import os
 import random
 import signal
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -64,6 +65,8 @@ class App:
         self._ports: list[Any] = []
         self._prober: Any = None
         self._core_faults = 0
+        self._begun = False
+        self._early: deque[Input] = deque(maxlen=64)
 
     # -- start and stop ------------------------------------------------------------------------------------------
 
@@ -86,9 +89,12 @@ class App:
         )
         try:
             self._core = await self._restored_core()
+            self._begun = True
             self._record(Record("start", {"version": __version__, "site": self._site.site.id}, urgent=True))
             self.post(Wake())
             self._show(self._view)
+            for early in self._early:
+                self.post(early)
             await self._serve()
             self._record(Record("stop", {"why": "asked to"}, urgent=True))
         finally:
@@ -178,6 +184,9 @@ class App:
 
     def post(self, item: Input) -> None:
         """Hand one input to the core, in the loop's thread, and carry out what follows."""
+        if not self._begun:  # what goes wrong before the core is there: a few words at most
+            self._early.append(item)
+            return
         now_ns = self._clock.now_ns()
         try:
             effects: Sequence[Effect] = self._core.handle(item, now_ns)

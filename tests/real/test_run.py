@@ -103,6 +103,17 @@ def test_a_port_that_vanishes_is_trouble_and_never_reads_as_healthy() -> None:
         assert s.status()["lamps"]["probe"] == "steady"
 
 
+def test_a_panel_that_fails_is_an_alarm_and_never_a_crash() -> None:
+    with site() as s:
+        s.file.write_text(s.file.read_text().replace('pins = "mock"', 'pins = "lgpio"'))
+        with s.agent():
+            alarm = until(lambda: s.alarm("host_panel-fault_panel"), "a panel without pins is not told")
+            assert alarm["severity"] == "minor"
+            s.send(tl1("T1-1", "MJ", "LOS", 1))
+            until(lambda: s.alarm(LOS), "it watches no more")
+            assert s.status()["panel"] == "failed"
+
+
 def test_bad_requests_get_an_error_and_harm_nothing() -> None:
     with site() as s, s.agent():
         for bad in (

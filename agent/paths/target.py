@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from agent.paths.outcome import Outcome
+from agent.paths.outcome import OURS, Outcome
 
 LOOKUPS_MAX = 4
 _NOT_THERE = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
@@ -109,5 +109,7 @@ def _of_failure(name: str, error: Exception) -> Outcome:
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
     if isinstance(error, socket.gaierror) and error.errno in _NOT_THERE:
         return Outcome("down", f"name not found: {name} ({text})")
+    if isinstance(error, OSError) and not isinstance(error, socket.gaierror) and error.errno in OURS:
+        return Outcome("unknown", f"this box can't test: {text}")  # out of descriptors: the resolver never asked
     state_ours = isinstance(error, socket.gaierror) and error.errno in _OURS
     return Outcome("unknown" if state_ours else "down", f"the name {name} can't be looked up ({text})")

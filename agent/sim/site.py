@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from agent import control
+from agent.paths.ping import ping_access
 from agent.sim import outages, relays
 from agent.sim.bank import ChannelBank
 from agent.sim.broker import Broker
@@ -111,7 +111,7 @@ class SimulatedSite:
         self.socket_path = self.directory / "c.sock"
         self.journal = self.directory / "journal"
         self.site_file = self.directory / "site.toml"
-        self.pings = can_ping()
+        self.pings = ping_access() != "none"
         self.set_now: dict[str, outages.Setting] = {what: known[0] for what, known in outages.VOCABULARY.items()}
         self._agent: Child | None = None
         self.broker: Broker | None = None
@@ -254,17 +254,6 @@ class SimulatedSite:
             broker_port=self.broker.port,
             hold_s=PATH_HOLD_S,
         )
-
-
-def can_ping() -> bool:
-    """Whether this user may send pings: an unprivileged ping socket (icmp(7)), else a raw one."""
-    for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
-        try:
-            socket.socket(socket.AF_INET, kind, socket.IPPROTO_ICMP).close()
-        except OSError:
-            continue
-        return True
-    return False
 
 
 def _directory() -> Path:

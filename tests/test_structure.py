@@ -14,12 +14,13 @@ SOURCES = sorted([*(ROOT / "agent").rglob("*.py"), *(ROOT / "hw").rglob("*.py")]
 # The way data takes. A module may import from its own row and from the rows above it, never from below.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("agent",),
-    ("agent.readings", "agent.clock", "agent.payloads", "agent.limiter"),
+    ("agent.readings", "agent.clock", "agent.payloads", "agent.limiter", "agent.callers"),
     ("agent.site",),
     ("agent.lines", "agent.paths"),
     ("agent.panel",),
     ("hw",),
     ("agent.alarms",),
+    ("agent.calls",),
     ("agent.evidence", "agent.verdict"),
     ("agent.effects",),
     ("agent.core",),
@@ -37,9 +38,9 @@ ROWS: tuple[tuple[str, ...], ...] = (
 # Code that must not touch the world: the same in production, replay and simulation.
 PURE = """
     agent/readings.py agent/effects.py agent/panel.py agent/core.py agent/evidence.py agent/limiter.py
-    agent/payloads.py agent/alarms agent/verdict agent/lines/tl1.py agent/lines/tl1_grammar.py
-    agent/lines/tl1_text.py agent/lines/atag.py agent/lines/framing.py agent/lines/decode.py agent/paths/icmp.py
-    agent/paths/outcome.py agent/paths/judge.py agent/paths/sip.py agent/site/schema.py agent/site/walk.py
+    agent/payloads.py agent/callers.py agent/alarms agent/calls agent/verdict agent/lines/tl1.py agent/lines/tl1_grammar.py
+    agent/lines/tl1_text.py agent/lines/atag.py agent/lines/framing.py agent/lines/parser.py agent/lines/dialects.py agent/paths/icmp.py
+    agent/paths/outcome.py agent/paths/judge.py agent/paths/sip.py agent/site/words.py agent/site/columns.py agent/site/line.py agent/site/schema.py agent/site/walk.py
     agent/site/where.py agent/site/rules.py agent/site/describe.py agent/journal/chain.py agent/journal/entry.py
     agent/uplink/flow.py agent/uplink/ranges.py agent/uplink/stream.py agent/uplink/topics.py
     agent/uplink/messages.py agent/uplink/backoff.py

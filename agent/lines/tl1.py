@@ -34,7 +34,7 @@ FIELDS = (
 )
 """A report's detail: always all of these, None where it has none. ``mod1`` is ALM or EVT, ``mod2`` the rest."""
 COUNTERS = (
-    "bytes", "reports", "answers", "acks", "echoes", "alarms", "clears", "events", "cut_off", "headless", "salvaged",
+    "bytes", "records", "reports", "answers", "acks", "echoes", "alarms", "clears", "events", "cut_off", "headless", "salvaged",
     "gaps", "lost_messages", "garbage_bytes", "garbage_runs",
 )
 # fmt: on
@@ -69,6 +69,8 @@ class _Message:
 
 class Tl1:
     """One line's parser. ``source`` is the line's id; no method raises on any bytes."""
+
+    idle_s = 1.0
 
     def __init__(self, source: str) -> None:
         self._source = source

@@ -10,83 +10,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-# A description is what stands after "must be" where a value is refused.
-Id = Annotated[
-    str,
-    Meta(
-        pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z",
-        description="lower-case letters, digits and hyphens, at most 32, starting with a letter or digit",
-    ),
-]
-# What stands there by mistake may be the secret itself: a refusal must not show it.
-SecretName = Annotated[
-    str,
-    Meta(
-        pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z",
-        description="the name of a secret (lower-case letters, digits and hyphens, at most 32), "
-        "never the secret itself",
-        extra={"private": True},
-    ),
-]
-Text = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=200,
-        pattern=r"^[^\x00-\x1f\x7f]*\Z",
-        description="text of 1 to 200 characters on one line",
-    ),
-]
-Aid = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=64,
-        pattern=r"^[!-~]([ -~]*[!-~])?\Z",
-        description="a trunk's access identifier as the equipment sends it: 1 to 64 ASCII characters, "
-        "no space at either end",
-    ),
-]
-Host = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=253,
-        pattern=r"^(::1|[A-Za-z0-9]([A-Za-z0-9.:_%-]*[A-Za-z0-9])?)\Z",
-        description="an IP address or a host name, at most 253 characters",
-    ),
-]
-TcpPort = Annotated[int, Meta(ge=1, le=65535)]
-EveryS = Annotated[float, Meta(ge=0.2, le=3600)]
-TimeoutS = Annotated[float, Meta(ge=0.1, le=30)]
-Directory = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=4096,
-        pattern=r"^/[^\x00-\x1f]*\Z",
-        description="a path from the root, such as /var/lib/dialtone, at most 4096 characters",
-    ),
-]
-Port = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=4096,
-        pattern=r"^(/|socket://|rfc2217://)[^\x00-\x1f]+\Z",
-        description="a device's path such as /dev/serial/by-path/..., socket://host:port or rfc2217://host:port",
-    ),
-]
-Interface = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=15,
-        pattern=r"^[A-Za-z0-9._-]+\Z",
-        description="a network interface's name such as wwan0, at most 15 characters",
-    ),
-]
-Url = Annotated[str, Meta(max_length=300, description="mqtts://host:port or mqtt://host:port, at most 300 characters")]
+from agent.site.line import Line as Line
+from agent.site.words import Directory, EveryS, Host, Id, Interface, SecretName, TcpPort, Text, TimeoutS, Url
 
 
 class Site(Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,19 +27,6 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True):
     shares: Annotated[tuple[Id, ...], Meta(max_length=16)] = ()
     timezone: Text = "UTC"
     calls_per_hour: Annotated[float, Meta(gt=0, le=100_000)] | None = None
-
-
-class Line(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[line]]``: one serial port (a path, ``socket://host:port`` or ``rfc2217://host:port``)."""
-
-    id: Id
-    port: Port
-    dialect: Literal["tl1"]
-    baud: Literal[300, 600, 1200, 2400, 4800, 9600, 19200, 38400, 57600, 115200, 230400] = 9600
-    format: Literal["8N1", "8N2", "8E1", "8O1", "7E1", "7O1", "7N1", "7E2", "7O2", "7N2"] = "8N1"
-    flow: Literal["none", "rts-cts", "xon-xoff"] = "none"
-    heartbeat_s: Annotated[float, Meta(ge=1, le=86_400)] | None = None
-    trunks: Annotated[dict[Aid, Id], Meta(max_length=1024)] = field(default_factory=dict)
 
 
 class Judged(Struct, frozen=True, forbid_unknown_fields=True):
@@ -202,6 +114,20 @@ class Secrets(Struct, frozen=True, forbid_unknown_fields=True):
     directory: Directory = "/etc/dialtone/secrets"
 
 
+class Calls(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[calls]``: how the calls themselves are judged (silence, data without voice, one-way audio, ALI quality).
+
+    ``false_alarms_per_year`` is shared by all streams. ``shadow_days``: how long a detector lights and reports but does
+    not sound, until that long has passed without an alarm of its own; 0 sounds at once.
+    """
+
+    false_alarms_per_year: Annotated[float, Meta(ge=0.1, le=12)] = 1.0
+    shadow_days: Annotated[int, Meta(ge=0, le=365)] = 14
+    silence: bool = True
+    voice: bool = True
+    talk_s: Annotated[float, Meta(ge=5, le=120)] = 20.0
+
+
 class SiteFile(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -213,6 +139,7 @@ class SiteFile(Struct, frozen=True, forbid_unknown_fields=True):
     journal: Journal = field(default_factory=Journal)
     control: Control = field(default_factory=Control)
     secrets: Secrets = field(default_factory=Secrets)
+    calls: Calls = field(default_factory=Calls)
 
 
 # How often each kind of check asks, by the role of what is asked. A far end is somebody else's: once a

@@ -10,12 +10,13 @@ from agent.core import Core
 from agent.effects import Effect, Record, SetPanel, StartCheck
 from agent.readings import Input, Reading, Wake
 from agent.site import schema
+from agent.site.line import Tl1Line
 from tests.bench.rows import Row
 
 NS = 1_000_000_000
 SITE = schema.SiteFile(
     site=schema.Site(id="testville"),
-    line=(schema.Line(id="bank-a", port="/dev/null", dialect="tl1", trunks={"T1-1": "cama"}),),
+    line=(Tl1Line(id="bank-a", port="/dev/null", trunks={"T1-1": "cama"}),),
     path=(
         schema.Path(id="firewall", role="firewall", address="192.0.2.1", checks=(schema.Icmp(),)),
         schema.Path(id="router", role="router", address="192.0.2.2", checks=(schema.Icmp(),)),

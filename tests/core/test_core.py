@@ -15,11 +15,12 @@ from agent.panel import levels
 from agent.payloads import AlarmState
 from agent.readings import Kind, Reading, Request, State, Wake
 from agent.site import schema
+from agent.site.line import Tl1Line
 
 NS = 1_000_000_000
 SITE = schema.SiteFile(
     site=schema.Site(id="testville", noc_phone="555-0100"),
-    line=(schema.Line(id="bank-a", port="/dev/null", dialect="tl1", trunks={"T1-1": "cama", "T1-2": "cama"}),),
+    line=(Tl1Line(id="bank-a", port="/dev/null", trunks={"T1-1": "cama", "T1-2": "cama"}),),
     path=(
         schema.Path(id="fw", role="firewall", address="192.0.2.1", checks=(schema.Icmp(),)),
         schema.Path(id="rt", role="router", address="192.0.2.2", behind="fw", checks=(schema.Icmp(),)),

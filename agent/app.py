@@ -24,16 +24,18 @@ from agent.clock import NS, Clock, RealClock
 from agent.control import ControlServer, default_socket
 from agent.core import Core
 from agent.effects import Effect, Record, Reply, SetPanel, StartCheck
+from agent.journal import learned
 from agent.journal.entry import Entry, Pending
 from agent.journal.writer import JournalWriter
 from agent.panel import DARK, Levels, PanelView, levels, next_change_ns
 from agent.payloads import AlarmState
-from agent.readings import Input, Reading, Request, Wake
+from agent.readings import Input, Reading, Request, State, Wake
 from agent.site import schema
 from agent.site.secrets import SecretStore
 
 log = logging.getLogger("dialtone")
 PANEL_RETRY_S = 30.0
+CLOCK_EVERY_NS, CLOCK_LOOK_S, CLOCK_STEP_S = 60 * NS, 5.0, 2.0
 WELL_S = 30.0  # a shell that has run this long after a failure is well again
 KEYS = {"verdict": "verdict"}
 
@@ -65,6 +67,7 @@ class App:
         self._ports: list[Any] = []
         self._prober: Any = None
         self._core_faults = 0
+        self._saving: asyncio.Task[None] | None = None
         self._begun = False
         self._early: deque[Input] = deque(maxlen=64)
 
@@ -109,6 +112,7 @@ class App:
         self._build_senses()
         tasks = {
             "control": self._run_control,
+            "clock": self._tell_clock,
             **{f"line {p.line_id}": p.run for p in self._ports},
             **({"prober": self._prober.run} if self._prober else {}),
             **{f"uplink {u.id}": u.run for u in self._uplinks},
@@ -178,7 +182,12 @@ class App:
                 continue
             if not any(first <= entry.seq <= last for first, last in acknowledged):
                 unreceived.add(entry.key)
-        return Core(self._site, now_ns, states, unreceived)
+        directory = Path(self._site.journal.directory)
+        what, why = await asyncio.to_thread(learned.load, directory)
+        if why is not None:
+            log.error("what was learned of this site's calls can't be read: %s; learning anew", why)
+            self._early.append(self._host_reading("learned", f"{learned.FILE}: {why}; learning anew"))
+        return Core(self._site, now_ns, states, unreceived, what)
 
     # -- into the core, and its effects out ----------------------------------------------------------------------
 
@@ -230,6 +239,9 @@ class App:
             self._core_timer = self._loop.call_later(delay_s, self.post, Wake())
 
     def _record(self, record: Record) -> None:
+        if record.kind == "learned":
+            self._save_learned(record.payload)
+            return
         wall = self._clock.wall()
         payload = labels.labelled(record.payload, self._clock)
         key = str(payload.get("id", "")) if record.kind == "alarm" else KEYS.get(record.kind, "")
@@ -245,6 +257,34 @@ class App:
             )
         )
 
+    def _save_learned(self, what: Mapping[str, Any]) -> None:
+        """In a thread: a slow disk must not hold up the lamps. One at a time; a newer one simply comes later."""
+        if self._saving is not None and not self._saving.done():
+            return
+
+        async def save() -> None:
+            try:
+                await asyncio.to_thread(learned.save, Path(self._site.journal.directory), what)
+            except (OSError, ValueError, TypeError) as error:
+                self._tell_host("learned", f"{learned.FILE}: {error}")
+            else:
+                self._tell_host("learned", None)
+
+        self._saving = self._loop.create_task(save())
+
+    async def _tell_clock(self) -> None:
+        """Which UTC the monotonic time is now: each minute, and at once after a step."""
+        offset_s, told_ns = 0.0, -CLOCK_EVERY_NS
+        while True:
+            now_ns, wall = self._clock.now_ns(), self._clock.wall()
+            utc_s = labels.unix_s(wall.utc)
+            if now_ns - told_ns >= CLOCK_EVERY_NS or abs(utc_s - now_ns / NS - offset_s) > CLOCK_STEP_S:
+                offset_s, told_ns = utc_s - now_ns / NS, now_ns
+                detail = {"utc_s": utc_s, "synced": wall.synced}
+                state: State = "up" if wall.synced else "unknown"
+                self.post(Reading("host", "clock", "host", "clock", state, now_ns, detail))
+            await asyncio.sleep(CLOCK_LOOK_S)
+
     def _committed(self, entries: Sequence[Entry]) -> None:
         for uplink in self._uplinks:
             uplink.committed(entries)
@@ -253,9 +293,12 @@ class App:
         self._tell_host("journal", reason)
 
     def _tell_host(self, sense: str, reason: str | None, subject: str = "") -> None:
-        state: Any = "down" if reason else "up"
+        self.post(self._host_reading(sense, reason, subject))
+
+    def _host_reading(self, sense: str, reason: str | None, subject: str = "") -> Reading:
+        state: State = "down" if reason else "up"
         detail = {"reason": reason[:300]} if reason else {}
-        self.post(Reading("host", sense, "host", subject or sense, state, self._clock.now_ns(), detail))
+        return Reading("host", sense, "host", subject or sense, state, self._clock.now_ns(), detail)
 
     # -- the panel -----------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ the same code. The order of the effects is the order to carry them out in: the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,29 +15,45 @@ import msgspec
 from agent import readings as r
 from agent.alarms import annunciator
 from agent.alarms.book import NS, AlarmBook
-from agent.alarms.points import FAULT_OF_ROLE
-from agent.alarms.trunks import Condition, LineJudge
+from agent.alarms.lines import LineAlarms
+from agent.alarms.paths import PathAlarms
+from agent.alarms.trunks import Condition
+from agent.calls.watch import CallWatch
 from agent.effects import Effect, Record, Reply, SetPanel, StartCheck
 from agent.evidence import Senses
 from agent.limiter import Limiter
 from agent.panel import DARK, PanelView
-from agent.paths.judge import CheckJudge, CheckSchedule
+from agent.paths.judge import CheckSchedule
 from agent.payloads import AlarmState
 from agent.site import schema
 from agent.verdict.judge import Verdict, judge
 
 TEST_MAX_S = 30.0
+RELEASE_MAX_MIN = 480
 ROUTINE_KINDS = frozenset(
-    {"alarm", "clear", "event", "gap", "garbage", "line-quality", "port-up", "port-down", "heartbeat", "data"}
+    {
+        "alarm",
+        "clear",
+        "event",
+        "gap",
+        "garbage",
+        "line-quality",
+        "port-up",
+        "port-down",
+        "heartbeat",
+        "data",
+        "contact",
+    }
 )
-HOST_POINTS = {"journal": "journal-fault", "panel": "panel-fault", "core": "sense-failed"}
+HOST_POINTS = {"journal": "journal-fault", "learned": "journal-fault", "panel": "panel-fault", "core": "sense-failed"}
 
 
 class Core:
     """One site's state.
 
     ``restored``: the alarms that stood when the last run ended; ``unreceived`` the ids of those that nobody
-    upstream is known to have.
+    upstream is known to have; ``learned`` what the last run had learned of the site's calls (its last ``learned``
+    record).
     """
 
     def __init__(
@@ -46,6 +62,7 @@ class Core:
         now_ns: int,
         restored: Sequence[AlarmState] = (),
         unreceived: Collection[str] = (),
+        learned: Mapping[str, Any] | None = None,
     ) -> None:
         self._site = site
         self._now_ns = now_ns
@@ -54,13 +71,10 @@ class Core:
         self._test_until_ns: int | None = None
         self._senses = Senses(site)
         self._limiter = Limiter()
-        self._lines = {line.id: LineJudge(line.id, line.trunks) for line in site.line}
-        self._paths = {path.id: path for path in site.path}
-        self._checks = {
-            (path.id, name): CheckJudge(check.fail, check.of)
-            for path in site.path
-            for name, check in zip(schema.check_names(path), path.checks, strict=True)
-        }
+        self._lines = {line.id: LineAlarms.of(line) for line in site.line}
+        self._watch = CallWatch(site, now_ns, learned)
+        self._watch_due_ns = self._watch.deadline(now_ns)
+        self._paths = {path.id: PathAlarms.of(path, site.panel.path_hold_s) for path in site.path}
         self._schedule = CheckSchedule(site.path, now_ns)
         self._uplinks_up = {uplink.id: False for uplink in site.uplink}
         self._unreceived: dict[str, int] = {}
@@ -81,6 +95,8 @@ class Core:
             after += self._reading(item, now_ns)
         elif isinstance(item, r.Request):
             after += self._request(item, now_ns)
+        if self._watch_due_ns is not None and now_ns >= self._watch_due_ns:
+            after += self._calls(None, now_ns)
         self._book.tick(now_ns)
         after += self._judge_verdict(now_ns)
         self._judge_nobody_knows(now_ns)
@@ -91,45 +107,40 @@ class Core:
 
     def deadline(self) -> int | None:
         """When to hand in a ``Wake`` if nothing else comes: monotonic nanoseconds, None for never."""
-        times = [self._book.deadline(self._now_ns), self._schedule.deadline(), self._test_until_ns]
+        times = [self._book.deadline(self._now_ns), self._schedule.deadline(), self._test_until_ns, self._watch_due_ns]
         return min((t for t in times if t is not None), default=None)
 
     # -- readings ------------------------------------------------------------------------------------------------
 
     def _reading(self, reading: r.Reading, now_ns: int) -> Iterable[Effect]:
+        learned: Iterable[Effect] = ()
         if reading.source in self._lines:
             self._line(reading, now_ns)
+            learned = self._calls(reading, now_ns)
         elif reading.source in self._paths:
             self._path(reading, now_ns)
         elif reading.source in self._uplinks_up:
             self._uplink(reading, now_ns)
+        elif reading.source == "host" and reading.sense == "clock":
+            learned = self._calls(reading, now_ns)
         elif reading.source == "host":
             self._host(reading, now_ns)
         else:
             self._strays += 1
         self._senses.saw(reading, self._state_of(reading))
-        return self._routine(reading, now_ns)
+        return (*learned, *self._routine(reading, now_ns))
 
     def _line(self, reading: r.Reading, now_ns: int) -> None:
         line = self._lines[reading.source]
-        if reading.kind in ("alarm", "clear", "event"):
-            refused = line.refused + self._book.refused
-            for c in line.judge(reading):
-                self._trunk_condition(c, now_ns)
-            full = line.refused + self._book.refused > refused
-            text = f"{line.line}: more faults at once than this box can keep apart; some are not shown."
-            if full or reading.kind == "clear":
-                self._book.condition(line.line, "sense-failed", "full", full, now_ns, text=text, declared=full)
-        elif reading.kind in ("port-up", "port-down"):
-            lost = reading.kind == "port-down"
-            text = f"{line.line}: the serial port is gone ({reading.detail.get('reason') or 'no reason given'})."
-            self._book.condition(line.line, "port-lost", "port", lost, now_ns, text=text)
-        elif reading.kind == "heartbeat":
-            quiet = reading.state == "down"
-            text = f"{line.line}: nothing has been heard for longer than its heartbeat allows."
-            self._book.condition(line.line, "link-quiet", "link", quiet, now_ns, text=text, declared=True)
+        refused = line.judge.refused + self._book.refused
+        for c in line.conditions(reading):
+            self._condition(c, now_ns)
+        full = line.judge.refused + self._book.refused > refused
+        if full or reading.kind == "clear":
+            text = f"{reading.source}: more faults at once than this box can keep apart; some are not shown."
+            self._book.condition(reading.source, "sense-failed", "full", full, now_ns, text=text, declared=full)
 
-    def _trunk_condition(self, c: Condition, now_ns: int) -> None:
+    def _condition(self, c: Condition, now_ns: int) -> None:
         self._book.condition(
             c.resource,
             c.type,
@@ -139,40 +150,39 @@ class Core:
             text=c.text,
             evidence=c.evidence,
             declared=c.declared,
-            place="trunk" if c.known else "stranger",
+            place=c.place,
+            hold_s=c.hold_s,
         )
 
+    def _calls(self, reading: r.Reading | None, now_ns: int) -> Iterable[Effect]:
+        """What the calls themselves say: after each reading that may be of one, and when the time has come."""
+        if reading is not None:
+            self._watch.saw(reading, now_ns)
+        self._watch.tick(now_ns)
+        for c in self._watch.conditions():
+            self._book.condition(
+                c.resource,
+                c.type,
+                c.qualifier,
+                c.holds,
+                now_ns,
+                text=c.text,
+                evidence=c.evidence,
+                shadow=c.shadow,
+            )
+        self._watch_due_ns = self._watch.deadline(now_ns)
+        self._senses.calls(self._watch.columns(now_ns), self._watch.good_ns())
+        learned = self._watch.to_save(now_ns)
+        return () if learned is None else (Record("learned", learned, urgent=False),)
+
     def _path(self, reading: r.Reading, now_ns: int) -> None:
-        path, key = self._paths[reading.source], (reading.source, reading.sense)
-        check = self._checks.get(key)
-        if check is None or not reading.kind.startswith("probe-"):
+        path = self._paths[reading.source]
+        if not path.knows(reading):
             self._strays += 1
             return
-        self._schedule.finished(path.id, reading.sense)
-        blind = reading.state in ("unknown", None)
-        degraded = reading.state == "degraded"
-        check.result(None if blind else reading.state != "down", now_ns, degraded=degraded)
-        why = str(reading.detail.get("reason") or "no answer")
-        self._book.condition(
-            path.id,
-            "sense-failed",
-            reading.sense,
-            blind,
-            now_ns,
-            text=f"{path.id}: {reading.sense} can't test ({why}).",
-        )
-        if check.alarming or check.clearing:
-            self._book.condition(
-                path.id,
-                FAULT_OF_ROLE[path.role],
-                reading.sense,
-                check.alarming,
-                now_ns,
-                text=f"{path.id} ({path.address}): {reading.sense} fails; {why}." if check.alarming else "",
-                evidence={"reason": why, "check": reading.sense, "address": path.address},
-                declared=True,
-                hold_s=self._site.panel.path_hold_s,
-            )
+        self._schedule.finished(reading.source, reading.sense)
+        for c in path.conditions(reading, now_ns):
+            self._condition(c, now_ns)
 
     def _uplink(self, reading: r.Reading, now_ns: int) -> None:
         if reading.kind in ("probe-ok", "probe-fail"):
@@ -192,12 +202,15 @@ class Core:
         self._book.condition("host", type_name, reading.subject, reading.state == "down", now_ns, text=text)
 
     def _state_of(self, reading: r.Reading) -> r.State | None:
-        check = self._checks.get((reading.source, reading.sense))
+        path = self._paths.get(reading.source)
+        check = path.checks.get(reading.sense) if path is not None else None
         return check.state if check is not None else reading.state
 
     def _routine(self, reading: r.Reading, now_ns: int) -> Iterable[Effect]:
         if reading.kind not in ROUTINE_KINDS or reading.source in self._uplinks_up:
             return
+        if reading.kind == "data" and "caller_key" in reading.detail:
+            return  # a call's own record: counted by the judges, kept nowhere
         suppressed = self._limiter.admit(f"{reading.source}/{reading.kind}", now_ns)
         if suppressed is None:
             return
@@ -235,13 +248,11 @@ class Core:
 
     def _judge_overdue(self, now_ns: int) -> None:
         for path_id, check in self._schedule.overdue(now_ns):
-            self._checks[path_id, check].result(None, now_ns)
             self._senses.lost(path_id, check, now_ns)
-            text = f"{path_id}: {check} gives no result; this box can't see it."
-            self._book.condition(path_id, "sense-failed", check, True, now_ns, text=text)
+            self._condition(self._paths[path_id].overdue(check, now_ns), now_ns)
 
     def _judge_verdict(self, now_ns: int) -> Iterable[Effect]:
-        columns = self._senses.columns_if_changed(self._lines.values())
+        columns = self._senses.columns_if_changed(line.judge for line in self._lines.values())
         if columns is not None:
             self._candidate = judge(columns, self._site.site)
             self._judge_call_path(self._candidate, now_ns)
@@ -263,7 +274,16 @@ class Core:
             text=verdict.sentence,
             evidence={"cause": verdict.cause, "causes": " ".join(verdict.causes)},
             hold_s=self._site.panel.path_hold_s if verdict.path_only else 0.0,
+            shadow=self._only_in_shadow(verdict),
         )
+
+    def _only_in_shadow(self, verdict: Verdict) -> bool:
+        """Whether calls are said to fail by nothing but detectors that have not proved themselves here yet."""
+        shadowed = self._watch.shadowed()
+        if verdict.calls_fail is not True or not shadowed:
+            return False
+        without = {column: "-" if column in shadowed else look for column, look in self._senses.columns().items()}
+        return judge(without, self._site.site).calls_fail is not True
 
     # -- requests ------------------------------------------------------------------------------------------------
 
@@ -274,6 +294,7 @@ class Core:
             "silence": lambda q, _now_ns: {"silenced": self._book.silence(self._alarm_named(q))},
             "reset": self._reset,
             "test": self._test,
+            "release": self._release,
         }
         verb = verbs.get(request.do)
         if verb is None:
@@ -306,8 +327,8 @@ class Core:
             raise RequestRefused("force needs the name of one alarm")
         line = self._lines.get(alarm.resource)
         if line is not None:
-            for c in line.forget(alarm.qualifier, alarm.point.name):
-                self._trunk_condition(c, now_ns)
+            for c in line.judge.forget(alarm.qualifier, alarm.point.name):
+                self._condition(c, now_ns)
         return {"reset": int(self._book.forget(alarm.id, now_ns))}
 
     def _test(self, request: r.Request, now_ns: int) -> dict[str, Any]:
@@ -316,6 +337,17 @@ class Core:
             raise RequestRefused(f"seconds must be a number over 0 and at most {TEST_MAX_S:g}")
         self._test_until_ns = now_ns + int(seconds * NS)
         return {"lamp_test_s": seconds}
+
+    def _release(self, request: r.Request, _now_ns: int) -> dict[str, Any]:
+        """Lend a craft port to a technician; the shell lets go of it and takes it back by itself."""
+        named, minutes = request.args.get("line"), request.args.get("minutes", 30)
+        line = next((one for one in self._site.line if named in (one.id, one.port)), None)
+        if line is None:
+            known = ", ".join(one.id for one in self._site.line) or "none"
+            raise RequestRefused(f"no line of that id or port: {str(named)[:100]!r}; there is {known}")
+        if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 <= minutes <= RELEASE_MAX_MIN:
+            raise RequestRefused(f"minutes must be a number from 0 (take it back now) to {RELEASE_MAX_MIN}")
+        return {"line": line.id, "minutes": minutes}
 
     # -- the way out ---------------------------------------------------------------------------------------------
 
@@ -332,7 +364,8 @@ class Core:
     def _alarm_records(self) -> list[Effect]:
         records: list[Effect] = []
         for change in self._book.take_changes():
-            if change.change == "raised" and change.severity == "critical" and change.type != "nobody-knows":
+            told = change.severity == "critical" and change.type != "nobody-knows" and not change.shadow
+            if change.change == "raised" and told:
                 self._unreceived[change.id] = change.times_raised
             if not change.active:
                 self._unreceived.pop(change.id, None)
@@ -349,6 +382,7 @@ class Core:
             "alarms": [msgspec.to_builtins(alarm.look("updated")) for alarm in self._book.standing()],
             "verdict": msgspec.to_builtins(self._verdict) if self._verdict is not None else None,
             "senses": self._senses.status(),
+            "calls": self._watch.status(self._now_ns),
             "strays": self._strays,
             "alarms_refused": self._book.refused,
         }
@@ -362,7 +396,7 @@ class Core:
                 self._book.forget(alarm.id, now_ns)
             elif alarm.resource in self._lines and alarm.active and alarm.point.name in RESTORED_BY_LINE:
                 aid = str(alarm.evidence.get("aid") or alarm.qualifier)
-                self._lines[alarm.resource].restore(aid, alarm.point.name, alarm.evidence)
+                self._lines[alarm.resource].judge.restore(aid, alarm.point.name, alarm.evidence)
             if alarm.active and alarm.id in unreceived and alarm.point.severity == "critical":
                 self._unreceived[alarm.id] = alarm.times_raised
 

@@ -30,6 +30,7 @@ class AlarmState(Struct, frozen=True, kw_only=True, omit_defaults=False):
     silenced: bool
     text: str
     evidence: dict[str, Any]
+    shadow: bool = False
 
 
 class Status(Struct, frozen=True, kw_only=True):

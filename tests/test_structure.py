@@ -41,7 +41,8 @@ PURE = """
     agent/payloads.py agent/callers.py agent/alarms agent/calls agent/verdict agent/lines/tl1.py agent/lines/tl1_grammar.py
     agent/lines/tl1_text.py agent/lines/atag.py agent/lines/framing.py agent/lines/parser.py agent/lines/dialects.py agent/paths/icmp.py
     agent/paths/outcome.py agent/paths/judge.py agent/paths/sip.py agent/site/words.py agent/site/columns.py agent/site/line.py agent/site/schema.py agent/site/walk.py
-    agent/site/where.py agent/site/rules.py agent/site/describe.py agent/journal/chain.py agent/journal/entry.py
+    agent/site/where.py agent/site/rules.py agent/site/line_rules.py agent/site/hosts.py agent/site/describe.py
+    agent/site/describe_lines.py agent/journal/chain.py agent/journal/entry.py
     agent/uplink/flow.py agent/uplink/ranges.py agent/uplink/stream.py agent/uplink/topics.py
     agent/uplink/messages.py agent/uplink/backoff.py
 """.split()

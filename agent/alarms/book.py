@@ -42,6 +42,7 @@ class Alarm:
     acknowledged_by: str | None = None
     times_raised: int = 0
     hold_ns: int = 0
+    shadow: bool = False
     text: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
 
@@ -62,6 +63,7 @@ class Alarm:
             times_raised=self.times_raised,
             acknowledged_by=self.acknowledged_by,
             silenced=self.silenced,
+            shadow=self.shadow,
             text=self.text,
             evidence=dict(self.evidence),
         )
@@ -112,8 +114,10 @@ class AlarmBook:
         declared: bool = False,
         hold_s: float = 0.0,
         place: Literal["stranger", "trunk", "own"] = "own",
+        shadow: bool = False,
     ) -> None:
-        """A judge's word on a point. ``declared``: its sender has qualified it; ``hold_s`` holds the horn back."""
+        """A judge's word on a point. ``declared``: its sender has qualified it; ``hold_s`` holds the horn back;
+        ``shadow``: it lights and is reported, but does not sound."""
         point = POINTS[type_name]
         alarm = self._alarms.get(point_id(resource, type_name, qualifier))
         if alarm is None:
@@ -124,6 +128,7 @@ class AlarmBook:
                 return
         if holds:
             alarm.hold_ns = int(hold_s * NS)
+            alarm.shadow = shadow
             if text and text != alarm.text:
                 alarm.text = text
                 if alarm.active and point.severity == "critical":  # a new sentence; the others' texts only vary
@@ -245,6 +250,8 @@ class AlarmBook:
 
     def voice_class(self, alarm: Alarm) -> isa.Sound | Literal["alarm", "trouble"]:
         """The voice this alarm is due by its sequence, whether or not it is held back or silenced."""
+        if alarm.shadow:
+            return "none"
         sound = isa.HORN[self.sequence_of(alarm)][alarm.state]
         return alarm.point.horn if sound == "own" else sound
 
@@ -266,6 +273,7 @@ class AlarmBook:
                 cleared_ns=was.cleared_ns,
                 horn_from_ns=was.raised_ns + int(point.horn_after_s * NS),
                 silenced=was.silenced,
+                shadow=was.shadow,
                 acknowledged_by=was.acknowledged_by,
                 times_raised=was.times_raised,
                 text=was.text,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from agent.alarms.points import slug
 from agent.readings import Plain, Reading
@@ -59,7 +60,8 @@ class Condition:
     text: str
     evidence: Mapping[str, Plain]
     declared: bool = True
-    known: bool = True
+    place: Literal["stranger", "trunk", "own"] = "trunk"
+    hold_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -121,7 +123,8 @@ class LineJudge:
             del self._standing[slug(aid), type_name]
         text = describe(self.line, aid, detail) if raised else ""
         evidence = {k: detail.get(k) for k in EVIDENCE}
-        return Condition(self.line, type_name, aid, holds, text, evidence, known=self._group_of(aid) is not None)
+        place: Literal["stranger", "trunk"] = "trunk" if self._group_of(aid) is not None else "stranger"
+        return Condition(self.line, type_name, aid, holds, text, evidence, place=place)
 
     def _has_room(self, aid: str) -> bool:
         known = {slug(named) for named in self.groups}

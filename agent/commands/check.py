@@ -38,10 +38,11 @@ def run(args: argparse.Namespace) -> int:
     if args.site is None:
         print("dialtone check: give a SITE to check, or --example for one to start from", file=sys.stderr)
         return 2
+    from agent.lines.dialects import refusal
     from agent.site.load import SiteFileInvalid, load
 
     try:
-        site = load(args.site)
+        site = load(args.site, refusal)
     except SiteFileInvalid as invalid:
         _tell_errors(args.site, invalid.errors, as_json=args.json)
         return 2

@@ -23,13 +23,14 @@ def run(args: argparse.Namespace) -> int:
 
     from agent.app import App
     from agent.journal.store import StoreBusy
+    from agent.lines.dialects import refusal
     from agent.site.load import SiteFileInvalid, load
 
     logging.basicConfig(
         level=logging.DEBUG if args.verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
     )
     try:
-        site = load(args.site)
+        site = load(args.site, refusal)
     except SiteFileInvalid as invalid:
         for error in invalid.errors:
             print(f"{args.site}:{error.line or 1}: {error.key}: {error.message}", file=sys.stderr)

@@ -54,3 +54,19 @@ def parser_for(line: Line, callers: Callers, password: str | None = None) -> Par
 
         return TextRules(line)
     raise TypeError(f"{line.dialect} has no parser of bytes")
+
+
+def refusal(line: Line) -> tuple[tuple[str | int, ...], str] | None:
+    """Why this line's own settings cannot work, and at which of its keys; None where they can."""
+    try:
+        if isinstance(line, site.SmdrLine):
+            from agent.lines import smdr
+
+            smdr.check(line)
+        elif isinstance(line, site.TextLine):
+            from agent.lines import text
+
+            text.check(line)
+    except DialectRefused as refused:
+        return refused.at, str(refused)
+    return None

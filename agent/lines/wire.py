@@ -1,7 +1,7 @@
-"""The two kinds of wire a port may be: one with a file descriptor (a tty, a socket), and RFC 2217, which has none.
+"""The wires a port may be: a tty, a TCP socket, and RFC 2217 (``rfc2217.py``, which has no descriptor).
 
-pyserial opens both. What it reads is not used where there is a descriptor: its ``read`` loses the bytes that
-came just before an end of file, and one ``os.read`` in the loop costs less than a thread.
+A wire of a line that only listens has no method that could write. A tty's descriptor is read-only besides; a socket
+has no such descriptor, so for ``socket://`` that is all that keeps us quiet (TCP itself acknowledges, no more).
 """
 
 from __future__ import annotations
@@ -11,28 +11,25 @@ import contextlib
 import errno
 import fcntl
 import os
-import queue
 import socket
 import struct
 import termios
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
+from urllib.parse import urlsplit
 
-import serial
-
-from agent.site import schema
+from agent.lines.receive import ERRORS, close_tty, counts, open_tty
+from agent.site.line import Wired
 
 CHUNK = 4096
 """Bytes handed on at once; the readings of one chunk are bounded by it."""
-WAITING_MAX = 262_144
-"""Bytes that may wait in pyserial's own (unbounded) RFC 2217 queue before the connection is given up."""
-IN_FLIGHT = 8
-READ_TIMEOUT_S = 0.2
-TIOCGICOUNT = 0x545D
-_ICOUNT = struct.Struct("20i")  # linux/serial.h, struct serial_icounter_struct
-_ICOUNT_PLACES = {"framing": 6, "overrun": 7, "parity": 8, "break": 9, "buffer_overrun": 10}
+CONNECT_S = 5.0
+WRITE_S = 5.0
+"""How long written bytes may take to leave, besides the time they need at the line's speed."""
+WRITE_MAX = 65_536
+BITS_A_BYTE = 12
 
 T = TypeVar("T")
 
@@ -46,16 +43,19 @@ class Lost:
 
     @classmethod
     def of(cls, error: BaseException) -> Lost:
-        """From whatever was raised. pyserial's own texts name the port and nothing secret."""
+        """From whatever was raised. The texts name the port and nothing secret."""
         number = error.errno if isinstance(error, OSError) else None
-        if not isinstance(number, int):
-            return cls(f"{error or type(error).__name__}"[:200], None)
-        if number == errno.EAGAIN:
-            return cls("another program has it open and locked", "EAGAIN")
+        if not isinstance(number, int) or number <= 0:  # a name's look-up counts its errors below nought
+            text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            return cls(str(text)[:200], None)
+        if number in (errno.EAGAIN, errno.EBUSY):
+            return cls("another program has it open and locked", errno.errorcode[number])
         return cls(os.strerror(number), errno.errorcode.get(number))
 
 
 GONE = Lost("the device is gone (ready to read, but no data)", None)
+HUNG = Lost(f"what was written did not leave within {WRITE_S:g} s (held up by flow control, or nobody reads)", None)
+FULL = Lost(f"more than {WRITE_MAX} bytes wait to be written", None)
 
 
 class Wire(Protocol):
@@ -71,186 +71,185 @@ class Wire(Protocol):
         """The driver's counts of damaged characters since it was loaded; None where it has none."""
 
 
-def open_wire(line: schema.Line) -> Wire:
-    """Open a line's port. Blocks (RFC 2217 up to 11 s); raises OSError, ValueError, termios.error and others.
+@runtime_checkable
+class TwoWayWire(Wire, Protocol):
+    """An open port of a line that also asks."""
 
-    pyserial flushes what came in before: the first message may begin in its middle.
+    def write(self, data: bytes) -> None:
+        """Send, without waiting; what does not leave in time (``WRITE_S``) loses the port."""
+
+
+def open_wire(line: Wired, *, sends: bool) -> Wire:
+    """Open a line's port. Blocks (RFC 2217 up to 11 s); raises OSError, and with RFC 2217 whatever pyserial does.
+
+    ``sends``: the wire is a ``TwoWayWire``; else it cannot write.
     """
-    settings: dict[str, Any] = {
-        "baudrate": line.baud,
-        "bytesize": int(line.format[0]),
-        "parity": line.format[1],
-        "stopbits": int(line.format[2]),
-        "rtscts": line.flow == "rts-cts",
-        "xonxoff": line.flow == "xon-xoff",
-        "timeout": READ_TIMEOUT_S,
-    }
-    if "://" not in line.port:
-        settings["exclusive"] = True
-    opened = serial.serial_for_url(line.port, **settings)
-    _keep_alive(opened)
-    if line.port.lower().startswith("rfc2217://"):
-        return ThreadWire(opened)
-    if "://" not in line.port:
-        try:
-            _for_the_loop(opened.fileno())
-        except BaseException:
-            opened.close()
-            raise
-    return FdWire(opened, tty="://" not in line.port)
+    scheme = line.port.partition("://")[0].lower()
+    if scheme == "rfc2217":
+        from agent.lines.rfc2217 import open_rfc2217
+
+        return open_rfc2217(line, sends=sends)
+    if scheme == "socket":
+        opened = _connect(line.port)
+        fd, close = opened.fileno(), opened.close
+    else:
+        fd = open_tty(line, sends=sends)
+
+        def close() -> None:
+            close_tty(fd)
+
+    if sends:
+        return TwoWayFdWire(fd, close, write_s=write_s(line.baud))
+    return FdWire(fd, close)
 
 
-def _for_the_loop(fd: int) -> None:
-    """What pyserial leaves: with VMIN 0 "nothing yet" reads like an end of file; BRKINT makes a break flush input."""
-    attributes = termios.tcgetattr(fd)
-    attributes[0] &= ~termios.BRKINT
-    attributes[6][termios.VMIN] = 1
-    termios.tcsetattr(fd, termios.TCSANOW, attributes)
+def write_s(baud: int) -> Callable[[int], float]:
+    """How long so many bytes may take to leave, in seconds."""
+    return lambda size: WRITE_S + size * BITS_A_BYTE / baud
 
 
-def _keep_alive(opened: Any) -> None:
+def keep_alive(wire: socket.socket) -> None:
     """A device server that loses its power says nothing: have the kernel notice within 35 s."""
-    wire = getattr(opened, "_socket", None)
-    if isinstance(wire, socket.socket):
-        wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20)
-        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
-        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5)
+    wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
+def _connect(url: str) -> socket.socket:
+    parts = urlsplit(url)
+    opened = socket.create_connection((parts.hostname or "", parts.port or 0), timeout=CONNECT_S)
+    opened.setblocking(False)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    keep_alive(opened)
+    return opened
 
 
 class FdWire:
     """A tty or a socket, read by the loop."""
 
-    def __init__(self, opened: Any, tty: bool) -> None:
-        self._opened, self._tty = opened, tty
-        self._fd: int = opened.fileno()
+    def __init__(self, fd: int, close: Callable[[], None]) -> None:
+        self._fd, self._close = fd, close
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._lost: Callable[[Lost], None] = lambda _lost: None
         self._closed = False
 
-    def start(self, received: Callable[[bytes], None], lost: Callable[[Lost], None]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._fd, self._ready, received, lost)
+    @property
+    def fd(self) -> int:
+        """The descriptor, for ``termios`` and tests; not to be used after ``close``."""
+        return self._fd
 
-    def _ready(self, received: Callable[[bytes], None], lost: Callable[[Lost], None]) -> None:
+    def start(self, received: Callable[[bytes], None], lost: Callable[[Lost], None]) -> None:
+        self._loop, self._lost = asyncio.get_running_loop(), lost
+        self._loop.add_reader(self._fd, self._ready, received)
+
+    def _ready(self, received: Callable[[bytes], None]) -> None:
         try:
             data = os.read(self._fd, CHUNK)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            self._stop_reading()
-            lost(Lost.of(error))
+            self._end(Lost.of(error))
             return
         if data:
             received(data)
         else:
-            self._stop_reading()
-            lost(GONE)
+            self._end(GONE)
 
-    def _stop_reading(self) -> None:
+    def _end(self, why: Lost) -> None:
+        self._stop()
+        self._lost(why)
+
+    def _stop(self) -> None:
         if self._loop is not None:
             self._loop.remove_reader(self._fd)
             self._loop = None
 
     def close(self) -> None:
-        self._stop_reading()
-        if self._closed:
-            return
-        self._closed = True
-        if self._tty:  # at once: while it is open, an adapter that comes back gets another name (pyserial#36)
+        self._stop()
+        if not self._closed:  # at once: while it is open, an adapter that comes back gets another name (pyserial#36)
+            self._closed = True
             with contextlib.suppress(OSError):
-                self._opened.close()
-        else:  # pyserial sleeps after closing a socket
-            threading.Thread(target=_close_quietly, args=(self._opened,), daemon=True).start()
+                self._close()
 
     def errors(self) -> dict[str, int] | None:
-        if not self._tty or self._closed:
+        if self._closed:
             return None
         try:
-            counts = _ICOUNT.unpack(fcntl.ioctl(self._fd, TIOCGICOUNT, bytes(_ICOUNT.size)))
-        except OSError:  # ENOTTY on a pty, EINVAL with some drivers
+            all_counts = counts(self._fd)
+        except OSError:  # ENOTTY on a pty or a socket, EINVAL with some drivers
             return None
-        return {name: counts[place] & 0xFFFF_FFFF for name, place in _ICOUNT_PLACES.items()}
+        return {name: all_counts[name] for name in ERRORS}
 
 
-class ThreadWire:
-    """RFC 2217: pyserial keeps a queue and no descriptor, so a thread of ours reads it, at most 8 chunks ahead."""
+class TwoWayFdWire(FdWire):
+    """A tty or a socket that is also written to, bounded in bytes and time.
 
-    def __init__(self, opened: Any) -> None:
-        self._opened = opened
-        self._stop = threading.Event()
-        self._room = threading.Semaphore(IN_FLIGHT)
-        self._started = False
+    The kernel takes what fits its buffer, whatever becomes of it: TIOCOUTQ (SIOCOUTQ for a socket) says what has not
+    left. A pty says nought always.
+    """
 
-    def start(self, received: Callable[[bytes], None], lost: Callable[[Lost], None]) -> None:
-        loop = asyncio.get_running_loop()
+    def __init__(self, fd: int, close: Callable[[], None], *, write_s: Callable[[int], float]) -> None:
+        super().__init__(fd, close)
+        self._write_s = write_s
+        self._waiting = bytearray()
+        self._given = self._target = 0
+        self._deadline: asyncio.TimerHandle | None = None
 
-        def hand(data: bytes) -> None:
-            self._room.release()
-            if not self._stop.is_set():
-                received(data)
+    def write(self, data: bytes) -> None:
+        if self._loop is None or not data:
+            return
+        if len(self._waiting) + len(data) > WRITE_MAX:
+            self._end(FULL)
+            return
+        self._waiting += data
+        self._given += len(data)
+        if self._deadline is None:
+            self._arm(self._loop, len(data))
+        self._push()
 
-        def end(reason: Lost) -> None:
-            if not self._stop.is_set():
-                lost(reason)
+    def _arm(self, loop: asyncio.AbstractEventLoop, size: int) -> None:
+        self._target = self._given
+        self._deadline = loop.call_later(self._write_s(size), self._check)
 
-        self._started = True
-        threading.Thread(target=self._read, args=(loop, hand, end), name="rfc2217", daemon=True).start()
-
-    def _read(
-        self, loop: asyncio.AbstractEventLoop, hand: Callable[[bytes], None], end: Callable[[Lost], None]
-    ) -> None:
+    def _push(self) -> None:
+        loop = self._loop
+        if loop is None:
+            return
         try:
-            reason = self._read_on(loop, hand)
-            loop.call_soon_threadsafe(end, reason)
-        except RuntimeError:
-            pass  # the loop is closed: nobody is left to tell
-        finally:
-            _close_quietly(self._opened)
+            del self._waiting[: os.write(self._fd, self._waiting)]
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            self._end(Lost.of(error))
+            return
+        if self._waiting:
+            loop.add_writer(self._fd, self._push)
+        else:
+            loop.remove_writer(self._fd)
 
-    def _read_on(self, loop: asyncio.AbstractEventLoop, hand: Callable[[bytes], None]) -> Lost:
-        while not self._stop.is_set():
-            failed: Lost | None = None
-            try:
-                data = self._opened.read(1)
-                if data:
-                    waiting = self._opened.in_waiting
-                    if waiting > WAITING_MAX:
-                        return Lost(f"more than {WAITING_MAX} bytes wait to be read", None)
-                    data += self._opened.read(min(waiting, CHUNK - 1)) if waiting else b""
-            except Exception as error:  # pyserial raises what it likes when its own thread has ended
-                failed = Lost.of(error)
-                data = self._left()
-            for at in range(0, len(data), CHUNK):
-                while not self._room.acquire(timeout=READ_TIMEOUT_S):
-                    if self._stop.is_set():
-                        return GONE
-                loop.call_soon_threadsafe(hand, data[at : at + CHUNK])
-            if failed is not None:
-                return failed
-        return GONE
+    def _check(self) -> None:
+        """All that was given when the time began must have left by now."""
+        self._deadline = None
+        left = len(self._waiting) + self._in_the_kernel()
+        if self._given - left < self._target:
+            self._end(HUNG)
+        elif left and self._loop is not None:
+            self._arm(self._loop, left)
 
-    def _left(self) -> bytes:
-        """pyserial raises as soon as its thread has ended, although bytes may be left in its queue."""
-        left: Any = getattr(self._opened, "_read_buffer", None)
-        data = bytearray()
-        with contextlib.suppress(queue.Empty):
-            while left is not None and len(data) < WAITING_MAX:
-                data += left.get_nowait() or b""
-        return bytes(data)
+    def _in_the_kernel(self) -> int:
+        try:
+            return int(struct.unpack("i", fcntl.ioctl(self._fd, termios.TIOCOUTQ, bytes(4)))[0])
+        except OSError:
+            return 0
 
-    def close(self) -> None:
-        self._stop.set()
-        if not self._started:
-            self._started = True
-            threading.Thread(target=_close_quietly, args=(self._opened,), daemon=True).start()
-
-    def errors(self) -> dict[str, int] | None:
-        return None
-
-
-def _close_quietly(opened: Any) -> None:
-    with contextlib.suppress(Exception):  # the library's business; the descriptor goes with the object
-        opened.close()
+    def _stop(self) -> None:
+        if self._loop is not None:
+            self._loop.remove_writer(self._fd)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        super()._stop()
 
 
 async def in_thread(call: Callable[[], T], undo: Callable[[T], None]) -> T:

@@ -1,21 +1,17 @@
 """A simulated channel bank: a real pty that speaks TL1 autonomous messages (GR-833-CORE's REPT ALM and REPT EVT).
 
-``message`` is pure text; ``ChannelBank`` is the pty. Its far side is a tty that the agent opens by a symbolic
-link, which goes away when the port is unplugged, as an entry of /dev/serial/by-path does.
+``message`` is pure text; ``ChannelBank`` is the port that sends it.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
-import tty
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-CHUNK = 4096
+from agent.sim.ports import SerialPort
+
 ATAG_MAX = 999_999
 
 
@@ -61,47 +57,21 @@ def hello(sid: str, at: datetime, atag: int) -> bytes:
     ).encode("ascii")
 
 
-class ChannelBank:
-    """A bank of ``trunks`` behind the tty that ``link`` names. Times on its messages are the wall clock's, UTC."""
+class ChannelBank(SerialPort):
+    """A bank of ``trunks`` behind the tty that ``link`` names. Times on its messages are the wall clock's, UTC.
+
+    What stands when it is plugged in is not told again: autonomous messages are sent once.
+    """
 
     def __init__(self, sid: str, trunks: Sequence[str], link: Path) -> None:
-        self._sid, self._link = sid, link
-        self._fds: tuple[int, int] | None = None
+        super().__init__(link)
+        self._sid = sid
         self._atag = 0
         self._standing: dict[str, str] = dict.fromkeys(trunks, CLEAR)
-        self.bytes_heard = 0
-        self.messages_lost = 0
-
-    @property
-    def plugged(self) -> bool:
-        """Whether the port is there."""
-        return self._fds is not None
-
-    def plug(self) -> None:
-        """Make the port. What stands is not told again: autonomous messages are sent once. Raises OSError."""
-        if self._fds is not None:
-            return
-        master, slave = os.openpty()
-        tty.setraw(slave)
-        os.set_blocking(master, False)
-        self._fds = master, slave
-        self._link.unlink(missing_ok=True)
-        self._link.symlink_to(os.ttyname(slave))
-        asyncio.get_running_loop().add_reader(master, self._hear, master)
-
-    def unplug(self) -> None:
-        """Take the port away: whoever has it open reads an end of file or an error. Twice is harmless."""
-        if self._fds is None:
-            return
-        (master, slave), self._fds = self._fds, None
-        asyncio.get_running_loop().remove_reader(master)
-        self._link.unlink(missing_ok=True)
-        os.close(slave)
-        os.close(master)
 
     def greet(self) -> None:
         """Say that the bank has come up."""
-        self._send(hello(self._sid, datetime.now(UTC), self._next_atag()))
+        self.send(hello(self._sid, datetime.now(UTC), self._next_atag()))
 
     def set(self, trunk: str, what: str) -> None:
         """Put ``trunk`` into a condition of ``CONDITIONS`` or into ``clear``. Raises KeyError for other words."""
@@ -115,25 +85,8 @@ class ChannelBank:
         self._standing[trunk] = what
 
     def _report(self, trunk: str, condition: Condition, cleared: bool) -> None:
-        self._send(message(self._sid, datetime.now(UTC), self._next_atag(), trunk, condition, cleared))
+        self.send(message(self._sid, datetime.now(UTC), self._next_atag(), trunk, condition, cleared))
 
     def _next_atag(self) -> int:
         self._atag = self._atag % ATAG_MAX + 1
         return self._atag
-
-    def _send(self, told: bytes) -> None:
-        """Write one message whole, or count it as lost: the wire is full, or there is none."""
-        if self._fds is None:
-            self.messages_lost += 1
-            return
-        try:
-            written = os.write(self._fds[0], told)
-        except BlockingIOError:
-            written = 0
-        if written < len(told):
-            self.messages_lost += 1
-
-    def _hear(self, master: int) -> None:
-        """Whatever is typed at the bank is counted and ignored: it only reports."""
-        with contextlib.suppress(OSError):
-            self.bytes_heard += len(os.read(master, CHUNK))

@@ -27,7 +27,7 @@ from agent.sim.subscriber import Report
 TICK_S = 0.12
 LAMP_TEST_S = 4
 OUTAGE_AFTER_S = 2.0
-HINT = "a acknowledge  s silence  r reset  t lamp test  1-6 cause a fault  q quit"
+HINT = "a acknowledge  s silence  r reset  t lamp test  1-7 cause a fault  q quit"
 REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
     "a": ("ack", {}),
     "s": ("silence", {}),

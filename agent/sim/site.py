@@ -21,6 +21,7 @@ from agent.paths.ping import ping_access
 from agent.sim import outages, relays
 from agent.sim.bank import ChannelBank
 from agent.sim.broker import Broker
+from agent.sim.calls import CallCentre
 from agent.sim.children import Child, end, last_words, spawn
 from agent.sim.subscriber import Subscriber
 
@@ -43,12 +44,28 @@ psap_id = "0000"
 population = 118000
 provider = "Example Telephone"
 noc_phone = "617-555-0142"
+calls_per_hour = 20
 
 [[line]]
 id = "bank-a"
 port = {bank}
 dialect = "tl1"
 trunks = {{ {trunks} }}
+
+[[line]]
+id = "ali-a"
+port = {ali}
+dialect = "ali"
+
+[[line]]
+id = "calls"
+port = {smdr}
+dialect = "smdr"
+switch = "nortel-old"
+abandoned_recorded = true
+
+[calls]
+shadow_days = 0
 
 [[path]]
 id = "switch"
@@ -117,6 +134,7 @@ class SimulatedSite:
         self.broker: Broker | None = None
         self.network: relays.Network | None = None
         self.bank: ChannelBank | None = None
+        self.calls: CallCentre | None = None
         self.subscriber: Subscriber | None = None
 
     async def start_world(self) -> None:
@@ -129,6 +147,8 @@ class SimulatedSite:
         await self.network.open()
         self.bank = ChannelBank("DEMO-BANK-A", TRUNKS, self.directory / "bank-a")
         self.bank.plug()
+        self.calls = CallCentre(self.directory)
+        self.calls.plug()
         self.subscriber = Subscriber(self.broker.port, SITE_ID)
         self.subscriber.start()
         self.site_file.write_text(self._site_toml(), encoding="utf-8")
@@ -148,15 +168,16 @@ class SimulatedSite:
                     raise SiteFailed(f"the agent does not answer: {unanswered}; {self.agent_words()}") from None
             await asyncio.sleep(0.05)
         if self.bank is not None:
-            await self._port_open()
+            await self._ports_open()
             self.bank.greet()
+        if self.calls is not None:
+            self.calls.open()
 
-    async def _port_open(self) -> None:
-        """Wait until the agent has the bank's tty open: what is sent before that may be flushed unread."""
+    async def _ports_open(self) -> None:
+        """Wait until the agent has the ttys open: what is sent before that may be flushed unread."""
         until_s = asyncio.get_running_loop().time() + ASK_S
         while asyncio.get_running_loop().time() < until_s:
-            senses = (await self.ask("status"))["senses"]
-            if any(sense["source"] == "bank-a" and sense["state"] == "up" for sense in senses):
+            if all(port["state"] == "up" for port in (await self.ask("status"))["ports"]):
                 return
             await asyncio.sleep(0.05)
 
@@ -190,6 +211,8 @@ class SimulatedSite:
         thing, _, quality = what.partition(".")
         if what == "bank.port":
             (self.bank.plug if value == "plugged" else self.bank.unplug)()
+        elif thing == "calls" and self.calls is not None:
+            setattr(self.calls, quality, bool(value))
         elif thing == "bank":
             self.bank.set(quality, str(value))
         elif thing == "broker":
@@ -224,6 +247,8 @@ class SimulatedSite:
                     self.subscriber.stop()
                 if self.bank is not None:
                     self.bank.unplug()
+                if self.calls is not None:
+                    self.calls.close()
                 if self.network is not None:
                     self.network.close()
             finally:
@@ -242,6 +267,8 @@ class SimulatedSite:
             site_id=SITE_ID,
             trunks=", ".join(f'"{trunk}" = "{GROUP}"' for trunk in TRUNKS),
             bank=json.dumps(str(self.directory / "bank-a")),
+            ali=json.dumps(str(self.directory / "ali-a")),
+            smdr=json.dumps(str(self.directory / "smdr")),
             journal=json.dumps(str(self.journal)),
             socket=json.dumps(str(self.socket_path)),
             lan=net.lan,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent.site import schema
+from agent.site import describe_lines, schema
+from agent.site.describe_lines import seconds
 
 ICMP, TCP, SIP = "icmp", "tcp", "sip-options"
 _ASKS = {
@@ -20,13 +21,6 @@ _ROLES = {
 OUTSIDE = ("far-end", "reflector")
 
 
-def seconds(value: float) -> str:
-    """``2 s``, ``0.5 s``, ``15 min``: as people say it."""
-    if value >= 120 and value % 60 == 0:
-        return f"{value / 60:g} min"
-    return f"{value:g} s"
-
-
 def to_alarm_s(check: schema.Check, role: schema.Role) -> float:
     """The longest time from the fault to the check's alarm: ``fail`` periods, and the last check's own time."""
     return check.fail * schema.every_s(check, role) + schema.timeout_s(check, role)
@@ -36,23 +30,12 @@ def watched(site: schema.SiteFile) -> tuple[str, ...]:
     """What the agent will watch and whom it will tell, one sentence each."""
     who = f" ({site.site.name})" if site.site.name else ""
     out = [f"site {site.site.id}{who}, probe {site.site.probe}, times in {site.site.timezone}"]
-    out += [_line(line) for line in site.line]
+    out += describe_lines.watched(site)
     for path in site.path:
         out += _path(path)
     out += [_uplink(uplink, number) for number, uplink in enumerate(site.uplink)]
     out += [_panel(site.panel), _journal(site.journal)]
     return tuple(out)
-
-
-def _line(line: schema.Line) -> str:
-    groups: dict[str, int] = {}
-    for group in line.trunks.values():
-        groups[group] = groups.get(group, 0) + 1
-    named = ", ".join(f"{group} ({count} trunk{'s' if count > 1 else ''})" for group, count in groups.items())
-    trunks = f"trunk groups {named}" if named else "every trunk it speaks of, in no group"
-    quiet = f"; alarm after {seconds(3 * line.heartbeat_s)} without a message" if line.heartbeat_s is not None else ""
-    flow = f", flow control {line.flow}" if line.flow != "none" else ""
-    return f"line {line.id}: {line.dialect} on {line.port}, {line.baud} baud {line.format}{flow}: {trunks}{quiet}"
 
 
 def _path(path: schema.Path) -> list[str]:
@@ -106,23 +89,7 @@ def _journal(journal: schema.Journal) -> str:
 
 def unseen(site: schema.SiteFile) -> tuple[str, ...]:
     """What this site cannot see or say, each with what would change it. Never empty: no version sees all."""
-    return (*_unseen_lines(site), *_unseen_paths(site), *_unsaid(site))
-
-
-def _unseen_lines(site: schema.SiteFile) -> list[str]:
-    if not site.line:
-        return ["trunk faults: no [[line]] listens to the trunks' equipment"]
-    out = []
-    for line in site.line:
-        out.append(
-            f"alarms that stand on {line.id} when the agent starts: it only listens, so each is unknown until its "
-            "next message"
-        )
-        if line.heartbeat_s is None:
-            out.append(f"a cut receive wire on {line.id}: without heartbeat_s, silence there looks like health")
-        if not line.trunks:
-            out.append(f"a whole trunk group down on {line.id}: trunks names no group")
-    return out
+    return (*describe_lines.unseen(site), *_unseen_paths(site), *_unsaid(site))
 
 
 def _unseen_paths(site: schema.SiteFile) -> list[str]:

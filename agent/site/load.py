@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from agent.site import rules, schema
+from agent.site.line import Tl1Line
 from agent.site.secrets import SecretReader, SecretStore
 from agent.site.walk import Key, Problems, good, path_text, quoted, walk
 from agent.site.where import DEPTH_MAX, Positions, scan
@@ -49,17 +50,24 @@ class SiteFileInvalid(Exception):
         self.errors = errors
 
 
-def load(path: Path) -> schema.SiteFile:
-    """The site file at ``path``, secrets checked. Raises ``SiteFileInvalid``, also where it can't be read."""
-    return _parse(_text(path), SecretStore.of)
+Refusal = Callable[[schema.Line], tuple[Key, str] | None]
+"""What only a line's dialect knows: the key within the line that cannot work, and why."""
 
 
-def parse(text: str, *, secrets: SecretReader | None) -> schema.SiteFile:
+def load(path: Path, refusal: Refusal | None = None) -> schema.SiteFile:
+    """The site file at ``path``, secrets checked. Raises ``SiteFileInvalid``, also where it can't be read.
+
+    ``refusal`` (``agent.lines.dialects.refusal``) also asks each line's dialect.
+    """
+    return _parse(_text(path), SecretStore.of, refusal)
+
+
+def parse(text: str, *, secrets: SecretReader | None, refusal: Refusal | None = None) -> schema.SiteFile:
     """A site file's text, read without a disk; ``secrets=None`` believes every name of a secret.
 
     Raises ``SiteFileInvalid``.
     """
-    return _parse(text, lambda _site: secrets)
+    return _parse(text, lambda _site: secrets, refusal)
 
 
 def _text(path: Path) -> str:
@@ -81,7 +89,9 @@ def _whole(message: str, line: int | None = None, key: str = "file") -> SiteFile
     return SiteFileInvalid((SiteError(key, line, message),))
 
 
-def _parse(text: str, secrets_of: Callable[[schema.SiteFile], SecretReader | None]) -> schema.SiteFile:
+def _parse(
+    text: str, secrets_of: Callable[[schema.SiteFile], SecretReader | None], refusal: Refusal | None
+) -> schema.SiteFile:
     if len(text) > SIZE_MAX:
         raise _whole(f"is larger than {SIZE_MAX} bytes")
     positions = scan(text)
@@ -91,8 +101,10 @@ def _parse(text: str, secrets_of: Callable[[schema.SiteFile], SecretReader | Non
     if good(seen):
         for problem in rules.check(seen, frozenset(data)):
             problems.add(problem.at, problem.message)
-        if good(seen.secrets, seen.uplink) and good(seen.secrets.directory):
+        if good(seen.secrets, seen.uplink, seen.line) and good(seen.secrets.directory):
             _check_secrets(seen, secrets_of(seen), problems)
+        if refusal is not None and good(seen.line):
+            _ask_dialects(data, refusal, problems)
     if not problems.found:
         try:
             return msgspec.convert(data, schema.SiteFile)
@@ -135,6 +147,25 @@ def _check_secrets(site: schema.SiteFile, secrets: SecretReader | None, problems
             if why is not None:
                 at: Key = ("uplink", number, key)
                 problems.add(at, f"the secret {quoted(name)} can't be used: {why}")
+    for number, line in enumerate(site.line):
+        if not good(line) or not isinstance(line, Tl1Line) or not good(line.session) or line.session is None:
+            continue
+        name = line.session.password
+        why = secrets.problem(name, private=True) if good(name) else None
+        if why is not None:
+            problems.add(("line", number, "session", "password"), f"the secret {quoted(name)} can't be used: {why}")
+
+
+def _ask_dialects(data: dict[str, Any], refusal: Refusal, problems: Problems) -> None:
+    """Only of lines that are right as far as their types go: the dialect needs a whole one."""
+    for number, table in enumerate(data.get("line", ())):
+        try:
+            line = msgspec.convert(table, schema.Line)
+        except msgspec.ValidationError:
+            continue
+        refused = refusal(line)
+        if refused is not None:
+            problems.add(("line", number, *refused[0]), refused[1])
 
 
 def _errors(problems: Problems, positions: Positions) -> tuple[SiteError, ...]:

@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import ipaddress
 import math
-import re
 import zoneinfo
 from collections.abc import Iterator
 from importlib import resources
-from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from agent.site import schema
+from agent.site import line_rules, schema
+from agent.site.hosts import host_and_port, is_ip
 from agent.site.walk import Key, Problem, did_you_mean, either, good, path_text, quoted
 
 RESERVED_IDS = frozenset({"host", "uplink"})
 OVERLAP_MAX = 8
 OURS_EVERY_S = 60.0
 SOCKET_BYTES_MAX = 107  # sun_path of unix(7) is 108 bytes, the last one zero
-_SLUG_OUT = re.compile(r"[^a-z0-9]")
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\Z")
 
 Problems = Iterator[Problem]
 
@@ -34,8 +31,7 @@ def check(site: schema.SiteFile, given: frozenset[str]) -> Problems:
     if good(site.site):
         yield from _timezone(site.site)
     if good(site.line):
-        yield from _ports(site.line)
-        yield from _trunks(site.line)
+        yield from line_rules.check(site.line)
     if good(site.path):
         yield from _behind(site.path)
         for number, path in enumerate(site.path):
@@ -89,40 +85,6 @@ def _timezone(site: schema.Site) -> Problems:
         yield Problem(("site", "timezone"), f"there is no time zone {quoted(site.timezone)}{hint}")
 
 
-def _ports(lines: tuple[schema.Line, ...]) -> Problems:
-    seen: dict[str, int] = {}
-    for number, line in enumerate(lines):
-        if not good(line) or not good(line.port):
-            continue
-        at: Key = ("line", number, "port")
-        remote = not line.port.startswith("/")
-        if remote and not _host_and_port(line.port.partition("://")[2].partition("?")[0]):
-            yield Problem(at, f"must name a host and a port from 1 to 65535, is {quoted(line.port)}")
-        port = line.port if remote else str(PurePosixPath(line.port))
-        if port in seen:
-            yield Problem(at, f"{quoted(port)} is already the port of line[{seen[port]}]; a port has one reader")
-        seen.setdefault(port, number)
-
-
-def slug(text: str) -> str:
-    """``text`` as alarm ids spell it (``agent.alarms.points.slug``, which comes later in the data's way)."""
-    return _SLUG_OUT.sub("-", text.lower())[:32].strip("-") or "x"
-
-
-def _trunks(lines: tuple[schema.Line, ...]) -> Problems:
-    for number, line in enumerate(lines):
-        if not good(line) or not good(line.trunks):
-            continue
-        seen: dict[str, str] = {}
-        for aid in line.trunks:
-            first = seen.setdefault(slug(aid), aid)
-            if first != aid:
-                yield Problem(
-                    ("line", number, "trunks", aid),
-                    f"{quoted(aid)} and {quoted(first)} are both {slug(aid)} in alarms; one would hide the other",
-                )
-
-
 def _behind(paths: tuple[schema.Path, ...]) -> Problems:
     # A path whose id was refused could be the one that is meant: then nothing is said of an unknown name.
     every_id_known = all(good(path) and good(path.id) for path in paths)
@@ -161,9 +123,9 @@ def _address(path: schema.Path, at: Key) -> Problems:
         return
     address = path.address
     if ":" in address:
-        if not _is_ip(address):
+        if not is_ip(address):
             yield Problem(at, f"{quoted(address)} is no IPv6 address; a port number belongs in the check (port = …)")
-    elif not address.strip("0123456789.") and not _is_ip(address):
+    elif not address.strip("0123456789.") and not is_ip(address):
         yield Problem(at, f"{quoted(address)} is no IPv4 address")
 
 
@@ -237,38 +199,14 @@ def _url(url: str, uplink: schema.Uplink) -> Iterator[str]:
         yield f"must start with mqtts:// or mqtt://, is {quoted(url)}{near}"
     elif parts.path or parts.query or parts.fragment or "?" in url or "#" in url:
         yield f"must end after the host and port, is {quoted(url)}"
-    elif not host or not _host_and_port(parts.netloc, port_needed=False):
+    elif not host or not host_and_port(parts.netloc, port_needed=False):
         yield f"must name a host, and a port from 1 to 65535 where one stands, is {quoted(url)}"
     elif parts.scheme == "mqtt" and good(uplink.password) and uplink.password is not None and not _is_loopback(host):
         yield "would send the password in clear text over the network: use mqtts://"
 
 
-def _host_and_port(text: str, *, port_needed: bool = True) -> bool:
-    """Whether ``text`` is host:port; IPv6 in brackets."""
-    if text.startswith("["):
-        address, bracket, rest = text[1:].partition("]")
-        if not bracket or ":" not in address or not _is_ip(address):
-            return False
-        colon, port = rest[:1], rest[1:]
-    else:
-        host, colon, port = text.partition(":")
-        if not _HOST.match(host) or (not host.strip("0123456789.") and not _is_ip(host)):
-            return False
-    if not colon:
-        return not port_needed and not port
-    return colon == ":" and port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= 65535
-
-
-def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _is_loopback(host: str) -> bool:
-    if _is_ip(host):
+    if is_ip(host):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost" or host.endswith(".localhost")
 

@@ -283,14 +283,17 @@ class _Walker:
             self._problems.add((*at, field), f"must be {either(members)}, is {shown(tag)}{hint}")
         self._unknown_keys(value, list(members.values()), at)
         fields = {one.encode_name: one for member in members.values() for one in member.fields}
-        for name in value.keys() & fields.keys():
-            self.value(fields[name].type, value[name], (*at, name))
-        return BAD
+        made = {name: self.value(fields[name].type, value[name], (*at, name)) for name in value.keys() & fields.keys()}
+        if field != "dialect":
+            return BAD
+        # A line whose dialect nobody knows still has an id, a port and trunks that another one may clash with.
+        first = next(iter(members.values()))
+        return first.cls(**{one.name: made.get(one.encode_name, BAD) for one in first.fields if _known(one, made)})
 
     def _list(self, kind: inspect.VarTupleType, value: object, at: Key) -> Any:
         item, _ = _plain(kind.item_type)
         if not isinstance(value, list):
-            if isinstance(item, inspect.StructType) and isinstance(value, dict):
+            if isinstance(item, inspect.StructType | inspect.UnionType) and isinstance(value, dict):
                 name = path_text(at)
                 self._problems.add(at, f"must be a list of tables: write [[{name}]] with double brackets")
                 self.value(item, value, at)
@@ -320,6 +323,10 @@ class _Walker:
                 self._problems.add((*at, name), f"the key must be {wanted(key_kind, words)}")
             made[name] = self.value(kind.value_type, one, (*at, name))
         return made
+
+
+def _known(one: inspect.Field, made: Mapping[str, object]) -> bool:
+    return one.required or one.encode_name in made
 
 
 def _is_choice(kind: inspect.Type, value: object) -> bool:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from agent.alarms import points
 from agent.site import load as loader
-from agent.site import rules, schema
+from agent.site import line_rules, schema
 from agent.site.load import SiteError, SiteFileInvalid, load, parse
 from agent.site.walk import Problems, walk
 
@@ -103,7 +103,7 @@ def test_whole_numbers_are_numbers_and_booleans_are_not() -> None:
         (SITE + LINE.replace("[[line]]", "[line]"), "line", "write [[line]] with double brackets"),
         (SITE + LINE + "[pannel]\n", "pannel", 'unknown key; did you mean "panel"?'),
         ('noc_phone = "555-0100"\n' + SITE + LINE, "noc_phone", "it belongs in [site]"),
-        (SITE + LINE + "every_s = 2", "line[0].every_s", "it belongs in [[path.checks]]"),
+        (SITE + LINE + "every_s = 2", "line[0].every_s", 'it belongs in [[line]] of dialect "modbus"'),
         (
             SITE + PATH + "checks = [{ kind = 'icmp', transport = 'udp' }]",
             "path[0].checks[0].transport",
@@ -237,7 +237,7 @@ def test_what_the_walker_misses_is_told_by_msgspec(monkeypatch: pytest.MonkeyPat
 
 @given(st.text("T1 .-_/é", min_size=1, max_size=40))
 def test_trunks_meet_exactly_where_their_alarms_would(text: str) -> None:
-    assert rules.slug(text) == points.slug(text)
+    assert line_rules.slug(text) == points.slug(text)
 
 
 @pytest.mark.parametrize(

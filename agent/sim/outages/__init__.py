@@ -20,6 +20,8 @@ VOCABULARY: dict[str, tuple[Setting, ...]] = {
     "bank.T1-1": _TRUNK,
     "bank.T1-2": _TRUNK,
     "bank.port": ("plugged", "unplugged"),
+    "calls.voice": _SWITCH,
+    "calls.data": _SWITCH,
     "firewall.forwarding": _SWITCH,
     "firewall.udp": _SWITCH,
     "firewall.alive": _SWITCH,
@@ -48,7 +50,7 @@ class Outage(Struct, frozen=True, forbid_unknown_fields=True):
     story: Annotated[str, Meta(min_length=1, max_length=300)]
     lights: Annotated[tuple[str, ...], Meta(min_length=1, max_length=8)]
     change: Annotated[tuple[Change, ...], Meta(min_length=1, max_length=32)]
-    key: Annotated[int, Meta(ge=1, le=6)] | None = None
+    key: Annotated[int, Meta(ge=1, le=9)] | None = None
     lights_within_s: Annotated[float, Meta(gt=0, le=600)] = 15.0
 
     def repair(self) -> dict[str, Setting]:

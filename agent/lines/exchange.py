@@ -1,0 +1,151 @@
+"""An open port and its parser: bytes in, quiet told in time, and what a Talker says written. No port is opened here.
+
+The parser's ``idle_s`` may be short (an idle-gap framing): a timer of its own watches for it, and the loop reads
+what has come before it lets a timer fire, so a late loop never cuts a record in two. It may join two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol
+
+from agent.clock import NS, Clock
+from agent.lines.parser import Parser, Talker
+from agent.lines.wire import Lost, TwoWayWire, Wire, open_wire
+from agent.readings import Reading
+from agent.site.line import Wired
+
+Mode = Literal["receive-only", "two-way"]
+Ended = Callable[[Lost | Exception], None]
+"""Why a life of the port ends: the wire is lost, or we have a bug."""
+SOONEST_S = 0.002  # a Talker whose time never comes may not spin the loop
+
+
+class Exchange(Protocol):
+    """What the port asks of the part that understands its wire. ``begin`` and ``end`` are called once a life."""
+
+    mode: Mode
+
+    @property
+    def counters(self) -> Mapping[str, int]: ...
+    @property
+    def held_bytes(self) -> int: ...
+    def open(self) -> Wire:
+        """Open the wire. Blocks; runs in a thread; raises what ``open_wire`` does."""
+
+    def begin(self, wire: Wire, ended: Ended) -> None:
+        """The wire has started, in the running loop. From here on nothing raises: ``ended`` is told."""
+
+    def feed(self, data: bytes, now_ns: int) -> None:
+        """Bytes came."""
+
+    def stop(self) -> None:
+        """No timer fires after it; nothing is posted by it."""
+
+    def end(self, now_ns: int) -> None:
+        """The wire is closed: tell what was left half."""
+
+
+class ByteExchange:
+    """The exchange of every dialect that reads bytes."""
+
+    def __init__(self, parser: Parser, line: Wired, post_all: Callable[[Sequence[Reading]], None], clock: Clock) -> None:
+        self._parser, self._line, self._post_all, self._clock = parser, line, post_all, clock
+        self._talker = parser if isinstance(parser, Talker) else None
+        self.mode: Mode = "two-way" if self._talker is not None else "receive-only"
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wire: TwoWayWire | None = None
+        self._ended: Ended = lambda _why: None
+        self._heard_ns = 0
+        self._idle: asyncio.TimerHandle | None = None
+        self._due: asyncio.TimerHandle | None = None
+        self._begun = False
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        return self._parser.counters
+
+    @property
+    def held_bytes(self) -> int:
+        return self._parser.held_bytes
+
+    def open(self) -> Wire:
+        return open_wire(self._line, sends=self._talker is not None)
+
+    def begin(self, wire: Wire, ended: Ended) -> None:
+        now_ns = self._clock.now_ns()
+        if self._begun:  # a life that our own bug ended
+            self.end(now_ns)
+        self._begun, self._ended, self._loop = True, ended, asyncio.get_running_loop()
+        if self._talker is not None:
+            if not isinstance(wire, TwoWayWire):
+                raise TypeError("a Talker needs a wire that can write")
+            self._wire = wire
+            try:
+                self._talker.opened(now_ns)
+                self._speak()
+            except Exception as bug:
+                ended(bug)
+
+    def feed(self, data: bytes, now_ns: int) -> None:
+        self._heard_ns = now_ns
+        if self._idle is None and self._loop is not None:
+            self._idle = self._loop.call_later(self._parser.idle_s, self._quiet)
+        try:
+            self._post_all(self._parser.feed(data, now_ns))
+            if self._talker is not None:
+                self._speak()
+        except Exception as bug:
+            self._ended(bug)
+
+    def stop(self) -> None:
+        for timer in (self._idle, self._due):
+            if timer is not None:
+                timer.cancel()
+        self._idle = self._due = self._loop = self._wire = None
+
+    def end(self, now_ns: int) -> None:
+        self.stop()
+        if self._begun:
+            self._begun = False
+            self._post_all(self._parser.reset(now_ns))
+
+    def _quiet(self) -> None:
+        """One timer at a time, set anew for what is left where bytes came meanwhile: no timer is made a chunk."""
+        self._idle = None
+        now_ns = self._clock.now_ns()
+        left_s = self._parser.idle_s - (now_ns - self._heard_ns) / NS
+        if self._loop is None:
+            return
+        if left_s > 0:
+            self._idle = self._loop.call_later(left_s, self._quiet)
+            return
+        try:
+            self._post_all(self._parser.idle(now_ns))
+            if self._talker is not None:
+                self._speak()
+        except Exception as bug:
+            self._ended(bug)
+
+    def _speak(self) -> None:
+        if self._talker is None or self._wire is None or self._loop is None:
+            return
+        now_ns = self._clock.now_ns()
+        words, readings = self._talker.speak(now_ns)
+        if words:
+            self._wire.write(words)
+        self._post_all(readings)
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        due_ns = self._talker.due_ns()
+        if due_ns is not None and self._loop is not None:
+            self._due = self._loop.call_later(max((due_ns - now_ns) / NS, SOONEST_S), self._due_now)
+
+    def _due_now(self) -> None:
+        self._due = None
+        try:
+            self._speak()
+        except Exception as bug:
+            self._ended(bug)

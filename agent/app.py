@@ -147,9 +147,9 @@ class App:
     def _build_senses(self) -> None:
         site, post = self._site, self.post
         if site.line:
-            from agent.lines.port import Port
+            from agent.lines.ports import ports_of
 
-            self._ports = [Port(line, post, self._clock) for line in site.line]
+            self._ports = ports_of(site, post, self._clock, lambda line, why: self._tell_host("core", why, line))
         if site.path:
             from agent.paths.prober import Prober
 
@@ -225,9 +225,16 @@ class App:
         self._replies.clear()
         self.post(request)
         reply = self._replies.pop(request.id, None) or Reply(request.id, error="the agent failed on this request")
+        if request.do == "release" and reply.result is not None:
+            self._release(str(reply.result["line"]), float(reply.result["minutes"]))
         if request.do == "status" and reply.result is not None:
             reply = Reply(request.id, {**labels.labelled(reply.result, self._clock), **self._shell_status()})
         return reply
+
+    def _release(self, line_id: str, minutes: float) -> None:
+        for port in self._ports:
+            if port.line_id == line_id:
+                port.release(minutes)
 
     def _schedule_core(self, now_ns: int) -> None:
         if self._core_timer is not None:

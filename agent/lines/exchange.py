@@ -19,6 +19,7 @@ from agent.site.line import Wired
 Mode = Literal["receive-only", "two-way"]
 Ended = Callable[[Lost | Exception], None]
 """Why a life of the port ends: the wire is lost, or we have a bug."""
+LOW_7 = bytes(byte & 0x7F for byte in range(256))
 SOONEST_S = 0.002  # a Talker whose time never comes may not spin the loop
 
 
@@ -50,9 +51,13 @@ class Exchange(Protocol):
 class ByteExchange:
     """The exchange of every dialect that reads bytes."""
 
-    def __init__(self, parser: Parser, line: Wired, post_all: Callable[[Sequence[Reading]], None], clock: Clock) -> None:
+    def __init__(
+        self, parser: Parser, line: Wired, post_all: Callable[[Sequence[Reading]], None], clock: Clock
+    ) -> None:
         self._parser, self._line, self._post_all, self._clock = parser, line, post_all, clock
         self._talker = parser if isinstance(parser, Talker) else None
+        # At 7 bits a tty hands on none more, but a device server's socket (and a pty) may leave the parity bit on.
+        self._seven = line.format.startswith("7")
         self.mode: Mode = "two-way" if self._talker is not None else "receive-only"
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wire: TwoWayWire | None = None
@@ -92,6 +97,8 @@ class ByteExchange:
         self._heard_ns = now_ns
         if self._idle is None and self._loop is not None:
             self._idle = self._loop.call_later(self._parser.idle_s, self._quiet)
+        if self._seven:
+            data = data.translate(LOW_7)
         try:
             self._post_all(self._parser.feed(data, now_ns))
             if self._talker is not None:

@@ -112,7 +112,8 @@ class Waiter:
                 handled.clear()
                 loop.call_soon_threadsafe(tell)
                 while not handled.wait(WAKE_S) and not self._stop.is_set():
-                    pass  # one change at a time: a bouncing contact may not flood the loop
+                    pass
+                self._stop.wait(SOONEST_S)  # a bouncing contact may not flood the loop
 
     def stop(self) -> bool:
         """Bring it home, within half a second; whether it came. The signal may come just before it waits: repeated."""
@@ -167,11 +168,11 @@ class PinWire:
         return None
 
 
-def open_pins(line: ContactsLine, ioctls: Callable[[int], ModemLines] = Ioctls) -> PinWire:
+def open_pins(line: ContactsLine) -> PinWire:
     """Open the tty and set the wetting voltage. Raises OSError; not where the port has no modem lines."""
     fd = open_tty(line, sends=False)
     try:
-        modem = ioctls(fd)
+        modem: ModemLines = Ioctls(fd)
         try:
             modem.wet(*WETTING[line.wetting])
         except OSError as error:
@@ -195,9 +196,8 @@ class PinExchange:
         line: ContactsLine,
         post_all: Callable[[Sequence[Reading]], None],
         clock: Clock,
-        ioctls: Callable[[int], ModemLines] = Ioctls,
     ) -> None:
-        self._pins, self._line, self._post_all, self._clock, self._ioctls = pins, line, post_all, clock, ioctls
+        self._pins, self._line, self._post_all, self._clock = pins, line, post_all, clock
         self._counts = {"samples": 0, "changes": 0, "blind": 0}
         self._wire: PinWire | None = None
         self._ended: Ended = lambda _why: None
@@ -211,7 +211,7 @@ class PinExchange:
         return self._counts
 
     def open(self) -> Wire:
-        return open_pins(self._line, self._ioctls)
+        return open_pins(self._line)
 
     def begin(self, wire: Wire, ended: Ended) -> None:
         if not isinstance(wire, PinWire):
@@ -219,7 +219,11 @@ class PinExchange:
         if self._begun:
             self.end(self._clock.now_ns())
         self._begun, self._wire, self._ended, self._blind = True, wire, ended, None
-        self._base = self._edge_counts(wire)
+        try:
+            self._base = self._edge_counts(wire)
+        except OSError as error:
+            ended(Lost.of(error))
+            return
         wire.waiter = Waiter(wire.modem.wait, self._changed)
         wire.waiter.start()
         self._look()

@@ -13,6 +13,7 @@ import fcntl
 import os
 import struct
 import termios
+from typing import Any
 
 from agent.site.line import Wired
 
@@ -58,26 +59,23 @@ def close_tty(fd: int) -> None:
         os.close(fd)
 
 
-def raw(attributes: list[object], line: Wired, *, sends: bool) -> list[object]:
+def raw(attributes: list[Any], line: Wired, *, sends: bool) -> list[Any]:
     """The termios attributes of a raw tty with a line's settings, from those it has. Pure.
 
     A break reads as a NUL and bytes with a wrong parity bit as they came; the driver counts both. With flow
     ``xon-xoff`` a receive-only line drops the XON and XOFF it hears and sends none.
     """
     size, parity, stop = line.format
-    old_cflag, cc = attributes[2], attributes[6]
-    assert isinstance(old_cflag, int)  # noqa: S101
-    assert isinstance(cc, list)  # noqa: S101
     iflag = 0
     if line.flow == "xon-xoff":
         iflag = termios.IXON | (termios.IXOFF if sends else 0)
     # A session ends when DTR falls, so a port that sends hangs up on close; the others stay as they were set.
-    cflag = termios.HUPCL if sends else old_cflag & termios.HUPCL
+    cflag = termios.HUPCL if sends else attributes[2] & termios.HUPCL
     cflag |= termios.CLOCAL | termios.CREAD | _SIZES[size] | _PARITIES[parity] | _STOPS[stop]
     if line.flow == "rts-cts":
         cflag |= termios.CRTSCTS
     speed = getattr(termios, f"B{line.baud}")
-    cc = list(cc)
+    cc = list(attributes[6])
     # VMIN 1: with 0 "nothing yet" would read like an end of file.
     cc[termios.VMIN], cc[termios.VTIME], cc[termios.VSTART], cc[termios.VSTOP] = 1, 0, b"\x11", b"\x13"
     return [iflag, 0, cflag, 0, speed, speed, cc]

@@ -8,8 +8,7 @@ alarms. Clearing is decided by NTFCNCDE ``CL`` alone: real equipment sends ``*C 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Literal
+from dataclasses import asdict
 
 from agent.lines.atag import SIDS_MAX, AtagTracker
 from agent.lines.framing import LINE_BYTES, Framer, Piece
@@ -24,47 +23,16 @@ from agent.lines.tl1_text import (
     sure_alarm,
     unquoted,
 )
+from agent.lines.tl1_words import COUNTERS, FIELDS, SEVEN_BITS, Message, MessageState
 from agent.readings import Kind, Plain, Reading
 from agent.readings import State as Health
 
-# fmt: off
-FIELDS = (
-    "sid", "date", "time", "alarm_code", "atag", "verb", "mod1", "mod2", "aid", "aid_type", "ntfcncde", "condtype",
-    "srveff", "condeff", "ocrdat", "ocrtm", "locn", "dirn", "conddescr", "aiddet",
-)
-"""A report's detail: always all of these, None where it has none. ``mod1`` is ALM or EVT, ``mod2`` the rest."""
-COUNTERS = (
-    "bytes", "records", "reports", "answers", "acks", "echoes", "alarms", "clears", "events", "cut_off", "headless", "salvaged",
-    "gaps", "lost_messages", "garbage_bytes", "garbage_runs",
-)
-# fmt: on
 GARBAGE_BYTES = 16_384
 """Garbage is told at the next good message, and at least once in so many bytes."""
 REASONS_MAX = 6
 TEXT_CHARS = 200
 _HELD_MAX = LINE_BYTES * (SIDS_MAX + 6)
 """What a parser may hold: an unfinished line, an open message's head, the SIDs followed; none longer than a line."""
-
-MessageState = Literal["idle", "headed", "report", "answer"]
-
-
-@dataclass(slots=True)
-class _Message:
-    """The message that is open: its head, and what has come of it."""
-
-    offset: int
-    detail: dict[str, Plain] = field(default_factory=dict)
-    texts: int = 0
-    first: str = ""
-    comment: str = ""
-    compl: str | None = None
-    ctag: str | None = None
-    told_unfinished: bool = False
-
-    @property
-    def held_chars(self) -> int:
-        told = (self.first, self.comment, self.compl or "", self.ctag or "")
-        return sum(map(len, told)) + sum(len(v) for v in self.detail.values() if isinstance(v, str))
 
 
 class Tl1:
@@ -77,7 +45,7 @@ class Tl1:
         self._framer = Framer(is_header)
         self._atags = AtagTracker()
         self._state: MessageState = "idle"
-        self._message = _Message(0)
+        self._message = Message(0)
         self._echo_open = False
         self._sids_told = False
         self._junk_offset = 0
@@ -98,7 +66,7 @@ class Tl1:
         """The readings that ``data``, the next bytes of the stream, completes."""
         self.counters["bytes"] += len(data)
         self._now_ns = now_ns
-        for piece in self._framer.feed(data):
+        for piece in self._framer.feed(data.translate(SEVEN_BITS)):
             self._take(piece)
         return self._told()
 
@@ -123,7 +91,7 @@ class Tl1:
         if self._state != "idle":
             self._cut("cut off: the stream ended")
         self._state, self._echo_open = "idle", False
-        self._message = _Message(0)
+        self._message = Message(0)
         self._tell_garbage()
         return self._told()
 
@@ -157,7 +125,7 @@ class Tl1:
         assert line.match is not None
         detail: dict[str, Plain] = dict.fromkeys(FIELDS)
         detail.update(sid=line.match["sid"].strip('"').strip(), date=line.match["date"], time=line.match["time"])
-        self._message = _Message(line.piece.offset, detail)
+        self._message = Message(line.piece.offset, detail)
 
     def _open_again(self, line: Line) -> None:
         self._garbage(self._message.offset, line.piece.offset - self._message.offset, "header without a message")
@@ -171,7 +139,7 @@ class Tl1:
         """A message whose header was damaged: what it says still counts."""
         self.counters["headless"] += 1
         self._garbage(line.piece.offset, 0, "message without header")
-        self._message = _Message(line.piece.offset, dict.fromkeys(FIELDS))
+        self._message = Message(line.piece.offset, dict.fromkeys(FIELDS))
 
     def _headless_cutting(self, line: Line) -> None:
         self._cut("cut off by the next message")
@@ -181,6 +149,7 @@ class Tl1:
         assert line.match is not None
         found, detail = line.match, self._message.detail
         self.counters["reports"] += 1
+        self.counters["records"] += 1
         self._tell_garbage()
         detail["alarm_code"] = (found["code"] or "").rstrip("^")
         detail["atag"], detail["verb"] = found["atag"], found["verb"]
@@ -214,9 +183,11 @@ class Tl1:
     def _ack(self, line: Line) -> None:
         assert line.match is not None
         self.counters["acks"] += 1
+        self.counters["records"] += 1
         self._tell_garbage()
         detail: dict[str, Plain] = {"ctag": line.match["ctag"], "compl": None, "ack": line.match["acode"]}
-        self._tell("data", "", None, detail, line.piece.offset)
+        if self._acked(line.match["ctag"], line.match["acode"]):
+            self._tell("data", "", None, detail, line.piece.offset)
 
     def _echo(self, _line: Line) -> None:
         self.counters["echoes"] += 1
@@ -276,21 +247,36 @@ class Tl1:
     def _answer_text(self, line: Line) -> None:
         self._message.texts += 1
         self._message.first = self._message.first or line.text[:TEXT_CHARS]
+        self._answer_line(line)
 
     def _close_report(self, _line: Line) -> None:
         if not self._message.texts:
             self._event({"conddescr": self._message.comment or None})
         self._tell_garbage()
 
-    def _close_answer(self, _line: Line) -> None:
+    def _close_answer(self, line: Line) -> None:
         message, detail = self._message, self._message.detail
         self.counters["answers"] += 1
+        self.counters["records"] += 1
         told: dict[str, Plain] = {name: detail[name] for name in ("sid", "date", "time")}
         told |= {"ctag": message.ctag, "compl": message.compl, "lines": message.texts}
         if message.compl == "DENY":
             told |= {"errcde": message.first or None, "text": message.comment or None}
-        self._tell("data", "", None, told, message.offset)
+        if self._answered(told, line.match["end"] if line.match else line.piece.data.decode()):
+            self._tell("data", "", None, told, message.offset)
         self._tell_garbage()
+
+    # -- what a session hears of it: whether this is told as an answer to somebody ---------------------------------
+
+    def _acked(self, _ctag: str, _acode: str) -> bool:
+        return True
+
+    def _answer_line(self, _line: Line) -> None:
+        """A text line of the answer that is open."""
+
+    def _answered(self, _told: dict[str, Plain], _end: str) -> bool:
+        """An answer is over; ``_end`` is its terminator, "" where it was cut off."""
+        return True
 
     # -- readings ------------------------------------------------------------------------------------------------
 

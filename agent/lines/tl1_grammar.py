@@ -20,7 +20,7 @@ _ANSWER = re.compile(r"M\s+(?P<ctag>\S+)\s+(?P<compl>COMPLD|DENY|PRTL|RTRV|DELAY
 _ACK = re.compile(r"(?P<acode>IP|PF|OK|NA|NG|RL)\s+(?P<ctag>\S{1,24})\Z", re.ASCII)
 # A command as somebody typed it, echoed (Symmetricom: ECHO=ALW). It may hold a password: never passed on.
 _ECHO = re.compile(
-    r"[<>;]*\s*(?:ACT|ALW|CANC|CPY|DLT|ED|ENT|INH|INIT|OPR|RLS|RMV|RST|RTRV|SCHED|SET|STA|STP|SW|TST)-[A-Z0-9-]+:",
+    r"(?:[^\s\"]{0,24}[<>;\]#$%])?\s*(?:ACT|ALW|CANC|CPY|DLT|ED|ENT|INH|INIT|OPR|RLS|RMV|RST|RTRV|SCHED|SET|STA|STP|SW|TST)-[A-Z0-9-]+:",
     re.ASCII,
 )
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import forwarding, latency, rest, simulated, throughput
+from tests.bench import forwarding, latency, rest, silence, simulated, throughput
 from tests.bench.rows import Row
 
 
@@ -31,6 +31,7 @@ def main() -> int:
         "rest": lambda: rest.measure(20 if quick else 600),
         "forwarding": lambda: forwarding.measure(1 if quick else 10),
         "throughput": lambda: throughput.measure(quick),
+        "silence": lambda: silence.measure(quick, args.seed),
     }
     machine = (
         f"{platform.machine()}, {os.cpu_count()} cores, {platform.python_implementation()} {platform.python_version()}"

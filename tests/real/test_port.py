@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import fcntl
 import os
 import queue
 import socket
+import termios
 import threading
-import tty
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,73 +18,12 @@ import pytest
 import serial
 from serial import rfc2217
 
-from agent.clock import RealClock
 from agent.lines import port as port_module
-from agent.lines import wire as wire_module
-from agent.lines.port import Port
-from agent.readings import Reading
-from agent.site.schema import Line
-
-PATIENCE_S = 40.0
-GOOD = b'\r\n\n   MX2800 04-10-05 09:14:22\r\n** 000017 REPT ALM T1\r\n   "101:MJ,LOS,SA,10-05,09-14-22,NEND"\r\n;'
-
-
-class Pty:
-    """A pty whose tty is named by a link, as /dev/serial/by-path names an adapter."""
-
-    def __init__(self, link: Path) -> None:
-        self.link = link
-        self.master, self.slave = os.openpty()
-        tty.setraw(self.slave)
-        link.unlink(missing_ok=True)
-        link.symlink_to(os.ttyname(self.slave))
-
-    def unplug(self) -> None:
-        self.link.unlink(missing_ok=True)
-        for fd in (self.slave, self.master):
-            with contextlib.suppress(OSError):
-                os.close(fd)
-
-
-class Watched:
-    """A port under test and what it has posted."""
-
-    def __init__(self, where: str, **more: Any) -> None:
-        self.readings: list[Reading] = []
-        self.progressed = 0
-        line = Line(id="bank-a", port=where, dialect="tl1", **more)
-        self.port = Port(line, self.readings.append, RealClock(), self._progress)
-
-    def _progress(self) -> None:
-        self.progressed += 1
-
-    def kinds(self) -> list[str]:
-        return [r.kind for r in self.readings]
-
-    def last(self, kind: str) -> Reading:
-        return next(r for r in reversed(self.readings) if r.kind == kind)
-
-    async def until(self, what: Callable[[], object], why: str) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
-                while not what():
-                    await asyncio.sleep(0.01)
-        assert what(), f"{why}: {self.readings} {self.port.status()}"
-
-    async def up(self, times: int = 1) -> None:
-        await self.until(lambda: self.kinds().count("port-up") >= times, "the port did not come up")
-
-
-@contextlib.asynccontextmanager
-async def watching(where: str, **more: Any) -> AsyncIterator[Watched]:
-    watched = Watched(where, **more)
-    task = asyncio.create_task(watched.port.run())
-    try:
-        yield watched
-        assert not task.done(), task
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+from agent.lines import receive as receive_module
+from agent.lines import rfc2217 as rfc2217_module
+from agent.lines.wire import FdWire, TwoWayWire, open_wire
+from agent.site.line import Tl1Line
+from tests.real.ports import GOOD, PATIENCE_S, Pty, Watched, watching
 
 
 def held_files() -> list[str]:
@@ -92,6 +32,16 @@ def held_files() -> list[str]:
     for fd in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):
             found.append(str(fd.readlink()))
+    return found
+
+
+def fds_of(name: str) -> list[int]:
+    """This process's descriptors of that file."""
+    found = []
+    for fd in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):
+            if str(fd.readlink()) == name:
+                found.append(int(fd.name))
     return found
 
 
@@ -119,16 +69,121 @@ def test_a_message_through_a_pty(tmp_path: Path) -> None:
     assert len(held_files()) <= before
 
 
-def test_it_never_writes(tmp_path: Path) -> None:
+def test_a_line_that_only_listens_has_no_way_to_send(tmp_path: Path) -> None:
+    """Not even by mistake: its descriptor refuses, and its wire has no method for it."""
+    pty = Pty(tmp_path / "port")
+    wire = open_wire(Tl1Line(id="bank-a", port=str(pty.link)), sends=False)
+    assert isinstance(wire, FdWire)
+    assert not isinstance(wire, TwoWayWire)
+    assert not hasattr(wire, "write")
+    with pytest.raises(OSError, match="Bad file descriptor") as refused:
+        os.write(wire.fd, b"x")
+    assert refused.value.errno == errno.EBADF
+    wire.close()
+    assert pty.heard() == b""
+    pty.unplug()
+
+
+def test_the_port_itself_holds_its_tty_read_only(tmp_path: Path) -> None:
+    """Asked of the kernel, of every descriptor that this process has for the tty of a running port."""
+
     async def scenario() -> None:
         pty = Pty(tmp_path / "port")
-        os.set_blocking(pty.master, False)
+        name = os.ttyname(pty.slave)
         async with watching(str(pty.link)) as w:
             await w.up()
-            os.write(pty.master, GOOD)
+            assert w.port.status()["mode"] == "receive-only"
+            held = [fd for fd in fds_of(name) if fd != pty.slave]
+            assert len(held) == 1
+            assert fcntl.fcntl(held[0], fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.write(held[0], b"x")
+        pty.unplug()
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_echoed_by_the_kernel(tmp_path: Path) -> None:
+    """The tty starts as a new one does, with echo. (Who reads a pty gets no XOFF: for IXOFF see test_port_raw.)"""
+
+    async def scenario() -> None:
+        pty = Pty(tmp_path / "port", raw=False)
+        assert termios.tcgetattr(pty.slave)[3] & termios.ECHO
+        async with watching(str(pty.link)) as w:
+            await w.up()
+            pty.send(GOOD)
             await w.until(lambda: "alarm" in w.kinds(), "no alarm")
-        with pytest.raises(BlockingIOError):
-            os.read(pty.master, 100)
+        assert pty.heard() == b""
+        pty.unplug()
+
+    asyncio.run(scenario())
+
+
+def test_9600_7e1_is_set_and_bytes_with_a_parity_bit_are_read(tmp_path: Path) -> None:
+    """A pty keeps the speed and drops size and parity (pty_set_termios), so the parity bit comes as bit 7, as it does
+    from a device server's raw socket. That the flags are asked for is in tests/lines/test_port_raw.py."""
+
+    async def scenario() -> None:
+        pty = Pty(tmp_path / "port")
+        async with watching(str(pty.link), format="7E1", baud=9600) as w:
+            await w.up()
+            now = termios.tcgetattr(pty.slave)
+            assert now[4] == now[5] == termios.B9600
+            assert (now[0], now[1], now[3]) == (0, 0, 0)
+            pty.send(bytes(b | (b.bit_count() & 1) << 7 for b in GOOD))
+            await w.until(lambda: "alarm" in w.kinds(), "no alarm")
+            assert (w.last("alarm").subject, w.last("alarm").detail["condtype"]) == ("101", "LOS")
+        pty.unplug()
+
+    asyncio.run(scenario())
+
+
+def test_the_last_64_kib_are_kept_and_the_tap_gets_all(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        pty = Pty(tmp_path / "port")
+        chunks: list[tuple[bytes, int]] = []
+        poured = os.urandom(300_000)
+        async with watching(Tl1Line(id="bank-a", port=str(pty.link)), tap=lambda d, at: chunks.append((d, at))) as w:
+            await w.up()
+            await asyncio.to_thread(pty.send, poured)
+            await w.until(lambda: w.port.status()["bytes"] == len(poured), "not all came")
+            assert b"".join(data for data, _ in chunks) == poured
+            assert [at for _, at in chunks] == sorted(at for _, at in chunks)
+            assert w.port.recent() == poured[-65_536:]
+            assert not any("recent" in key or "ring" in key for key in w.port.status())
+
+            def full(_data: bytes, _at_ns: int) -> None:
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+            w.port.tap = full
+            pty.send(b"\r\n" + GOOD)
+            await w.until(lambda: "alarm" in w.kinds(), "a failing tap stopped the line")
+            assert "No space left" in w.port.status()["tap"]
+            assert w.port.tap is None
+        pty.unplug()
+
+    asyncio.run(scenario())
+
+
+def test_our_own_bug_ends_the_run_and_is_not_lost_in_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app's supervisor tells it and starts the port again; asyncio would only log what a callback raises."""
+
+    async def scenario() -> None:
+        pty = Pty(tmp_path / "port")
+        w = Watched(Tl1Line(id="bank-a", port=str(pty.link)))
+        monkeypatch.setattr(w.port._exchange._parser, "feed", lambda data, now_ns: 1 // 0)
+        task = asyncio.create_task(w.port.run())
+        await w.up()
+        pty.send(b"x")
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(task, PATIENCE_S)
+        monkeypatch.undo()
+        task = asyncio.create_task(w.port.run())
+        await w.up(2)
+        pty.send(GOOD)
+        await w.until(lambda: "alarm" in w.kinds(), "not read after the bug")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         pty.unplug()
 
     asyncio.run(scenario())
@@ -234,18 +289,20 @@ def test_errors_that_the_driver_counts_are_told_when_they_rise(tmp_path: Path, m
     """No tty here has TIOCGICOUNT, so the ioctl is a fake: linux/serial.h's order of counts, one of them wrapping."""
     looks = 0
 
-    def ioctl(fd: int, request: int, buffer: bytes) -> bytes:
+    def ioctl(fd: int, request: int, buffer: bytes = b"") -> bytes:
         nonlocal looks
-        assert request == 0x545D
+        if request != 0x545D:
+            return fcntl.ioctl(fd, request, buffer)
         looks += 1
         counts = [0] * 20
         counts[6] = 7
         counts[8] = 2 if looks > 1 else -1
-        return wire_module._ICOUNT.pack(*counts)
+        return receive_module._ICOUNT.pack(*counts)
 
     async def scenario() -> None:
         pty = Pty(tmp_path / "port")
-        monkeypatch.setattr(wire_module, "fcntl", type("Fake", (), {"ioctl": staticmethod(ioctl)}))
+        flock = {"flock": staticmethod(fcntl.flock), "LOCK_EX": fcntl.LOCK_EX, "LOCK_NB": fcntl.LOCK_NB}
+        monkeypatch.setattr(receive_module, "fcntl", type("Fake", (), {"ioctl": staticmethod(ioctl), **flock}))
         monkeypatch.setattr(port_module, "ERRORS_EVERY_S", 0.1)
         async with watching(str(pty.link)) as w:
             await w.until(lambda: looks >= 4, "not looked at")
@@ -388,7 +445,7 @@ def test_rfc2217_gives_up_what_pyserial_still_holds_when_its_thread_ends() -> No
 
     async def scenario() -> None:
         got, why, ended = bytearray(), [], Ended()
-        wire_module.ThreadWire(ended).start(got.extend, why.append)
+        rfc2217_module.ThreadWire(ended).start(got.extend, why.append)
         async with asyncio.timeout(PATIENCE_S):
             while not (why and ended.closed):
                 await asyncio.sleep(0.01)

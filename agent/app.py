@@ -100,6 +100,7 @@ class App:
                 self.post(early)
             await self._serve()
             self._record(Record("stop", {"why": "asked to"}, urgent=True))
+            await self._save_at_end()
         finally:
             for timer in (self._panel_timer, self._core_timer):
                 if timer is not None:
@@ -278,6 +279,16 @@ class App:
                 self._tell_host("learned", None)
 
         self._saving = self._loop.create_task(save())
+
+    async def _save_at_end(self) -> None:
+        if self._saving is not None:
+            await asyncio.gather(self._saving, return_exceptions=True)
+        what = self._core.learned()
+        if what is not None:
+            try:
+                await asyncio.to_thread(learned.save, Path(self._site.journal.directory), what)
+            except OSError as error:
+                log.error("what was learned of this site's calls can't be saved: %s", error)
 
     async def _tell_clock(self) -> None:
         """Which UTC the monotonic time is now: each minute, and at once after a step."""

@@ -26,6 +26,7 @@ from agent.panel import DARK, PanelView
 from agent.paths.judge import CheckSchedule
 from agent.payloads import AlarmState
 from agent.site import schema
+from agent.site.line import AliLine
 from agent.verdict.judge import Verdict, judge
 
 TEST_MAX_S = 30.0
@@ -372,6 +373,10 @@ class Core:
             records.append(Record("alarm", msgspec.to_builtins(change), urgent=True))
         return records
 
+    def learned(self) -> dict[str, Any] | None:
+        """What is learned since it was last saved; for an orderly end."""
+        return self._watch.to_save(self._now_ns, force=True)
+
     def status(self) -> dict[str, Any]:
         """The core's part of ``status --json``; the shell adds uplinks and journal."""
         return {
@@ -391,16 +396,32 @@ class Core:
         self._book.restore(restored)
         known = {*self._lines, *self._paths, "uplink", "host", self._site.site.id}
         known |= {group for line in self._site.line for group in line.trunks.values()}
+        known |= {line.link for line in self._site.line if isinstance(line, AliLine) and line.link is not None}
         for alarm in list(self._book):
             if alarm.resource not in known:
                 self._book.forget(alarm.id, now_ns)
             elif alarm.resource in self._lines and alarm.active and alarm.point.name in RESTORED_BY_LINE:
                 aid = str(alarm.evidence.get("aid") or alarm.qualifier)
                 self._lines[alarm.resource].judge.restore(aid, alarm.point.name, alarm.evidence)
-            if alarm.active and alarm.id in unreceived and alarm.point.severity == "critical":
+            elif alarm.active and alarm.point.name in CALL_POINTS:
+                self._watch.stood(alarm.resource, alarm.point.name, alarm.qualifier, alarm.text, alarm.shadow, now_ns)
+            told = alarm.point.severity == "critical" and not alarm.shadow
+            if alarm.active and alarm.id in unreceived and told:
                 self._unreceived[alarm.id] = alarm.times_raised
 
 
+CALL_POINTS = frozenset(
+    {
+        "silence",
+        "data-without-voice",
+        "one-way-audio",
+        "no-voice-button",
+        "voice-reported",
+        "button-stuck",
+        "data-quality",
+        "link-quiet",
+    }
+)
 RESTORED_BY_LINE = frozenset({"los", "lof", "ais", "rai", "loopback", "trunk-down", "line-errors", "cpe-alarm"})
 
 

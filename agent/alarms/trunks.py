@@ -93,10 +93,13 @@ class LineJudge:
     def judge(self, reading: Reading) -> Iterator[Condition]:
         """The conditions that a reading of kind ``alarm``, ``clear`` or ``event`` changes.
 
-        A clear without a condition type ends everything that stands on its AID.
+        A clear without a condition type ends everything that stands on its AID; one with a ``point``, the type a
+        site's own rule gives, ends that point there, whatever raised it.
         """
         detail = reading.detail
         condition = str(detail.get("condtype") or "").strip().upper()
+        if reading.kind == "clear" and detail.get("point"):
+            condition = ""
         effect = detail.get("condeff")
         if reading.kind == "event" and (effect not in ("SC", "CL") or condition not in TYPE_OF_CONDITION):
             return
@@ -139,6 +142,9 @@ class LineJudge:
         """Which point a condition belongs to. A clear goes wherever that condition stands, whatever code it has."""
         if raised:
             return [self._classify(aid, condition, detail)]
+        point = detail.get("point")
+        if isinstance(point, str) and point in POINTS:
+            return [point] if (slug(aid), point) in self._standing else []
         key = (aid, condition, str(detail.get("locn") or ""))
         return [
             type_name

@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from typing import Any
 
 LEVELS = (1.5, 2.5, 3.5, 5.0)  # expected calls
-BETA_0 = 1.25  # mean excess at the start: with CV_0 this gives about 1.3 ln N
+BETA_0 = 1.2  # mean excess at the start: with CV_0 this gives about 1.3 ln N
 CV_0 = 0.10  # day-to-day coefficient of variation at the start
 KEPT_H = 20 * 168.0  # e-folding time of what is remembered
 TAIL_PRIOR = 30.0  # exceedances' worth of belief in the level below
+EXTRAPOLATION_PRIOR = 70.0
 HOURS_PRIOR = 100.0
 BETA_RANGE = (1.0, 3.0)
 PHI_RANGE = (1.0, 6.0)
@@ -108,7 +109,7 @@ class Burst:
             beta = min(max(beta, BETA_RANGE[0]), BETA_RANGE[1])
             above_before, gaps_before, level_before = self._above[index], weight, level
         beyond = max(0.0, log_n + math.log(survival))
-        h = level_before + beta * inflated(beyond, 1.0 / gaps_before)
+        h = level_before + beta * inflated(beyond, 1.0 / (gaps_before + EXTRAPOLATION_PRIOR))
         return max(h, FLOOR * log_n)
 
     def saved(self) -> list[float]:

@@ -31,11 +31,12 @@ RECORDS_A_YEAR_MIN, RECORDS_A_YEAR_MAX = 1_000.0, 5_000_000.0
 
 @dataclass(slots=True)
 class Rate:
-    """How many records a year, from those seen since the first; bounded, and a guess of 20 an hour at first."""
+    """How many records a year, from those seen since the first; bounded. ``guess``: until six hours have been seen."""
 
     first_ns: int | None = None
     last_ns: int = 0
     count: int = 0
+    guess: float = RECORDS_A_YEAR_DEFAULT
 
     def saw(self, now_ns: int) -> None:
         if self.first_ns is None:
@@ -47,7 +48,7 @@ class Rate:
     def a_year(self) -> float:
         """Records a year; at least 1,000 and at most 5 million."""
         if self.first_ns is None or self.last_ns - self.first_ns < RATE_MIN_S * NS:
-            return RECORDS_A_YEAR_DEFAULT
+            return self.guess
         seen = self.count * YEAR_S * NS / (self.last_ns - self.first_ns)
         return min(max(seen, RECORDS_A_YEAR_MIN), RECORDS_A_YEAR_MAX)
 

@@ -42,6 +42,7 @@ NARROW = (1.0, 0.5)
 BUILD_H = 6.0
 BLOCK_H = 24.0
 BLOCK_CALLS = 40.0  # a stream of two calls a day takes ten days for a block
+STORM_SHARE = 1.25  # of what a block expects: what comes above it is learned only when it lasts UP_BLOCKS
 DOWN_BLOCKS, UP_BLOCKS = 3, 5
 VERSION = 1
 
@@ -83,7 +84,7 @@ class Profile:
         self._day_seen = [0.0] * 7
         self._day_expected = [0.0] * 7
         self._blocks: list[list[float]] = []
-        self._block = [0.0, 0.0, 0.0]  # hours, calls, expected
+        self._block = [0.0, 0.0, 0.0, 0.0]  # hours, calls, expected, calls as learned
         self._since_built = self._since_faded = 0.0
         self.shape = [1.0] * SLOTS
         self._day_factor = [1.0] * 7
@@ -115,8 +116,7 @@ class Profile:
         """
         before = self.level_per_h
         expected = before * self.shape[slot] * hours
-        # A storm's tenfold calls must not raise the level: the days after it would look silent.
-        counted = calls if before <= 0.0 else min(calls, 2.0 * expected + 3.0 * math.sqrt(1.25 * expected) + 2.0)
+        counted = self._without_storm(calls, expected)
         keep = math.exp(-hours / self._level_kept_h())
         young = self._calls < YOUNG_CALLS
         self._calls = self._calls * keep + counted
@@ -137,7 +137,19 @@ class Profile:
             self._fade()
         if self._since_built >= (BUILD_H if self._hours > BLOCK_H * 2 else 0.5):
             self._build()
-        return self._count_block(hours, counted, expected)
+        self._block[3] += counted
+        return self._count_block(hours, calls, expected)
+
+    def _without_storm(self, calls: float, expected: float) -> float:
+        """Calls as the level may learn them: a storm's tenfold must not raise it, or the days after would look silent."""
+        if self.level_per_h <= 0.0:
+            return calls
+        counted = min(calls, 2.0 * expected + 3.0 * math.sqrt(1.25 * expected) + 2.0)
+        if self._calls < YOUNG_CALLS:
+            return counted  # the level itself is not known yet
+        usual = self._block[2] + expected
+        room = STORM_SHARE * usual + 4.0 * math.sqrt(1.25 * usual) + 2.0 - self._block[3]
+        return min(counted, max(room, 0.0))
 
     def _level_kept_h(self) -> float:
         level = self.level_per_h
@@ -163,7 +175,7 @@ class Profile:
         if block[0] < BLOCK_H or block[2] < BLOCK_CALLS:
             return None
         done = (block[1], block[2])
-        self._block = [0.0, 0.0, 0.0]
+        self._block = [0.0, 0.0, 0.0, 0.0]
         if self._calls < YOUNG_CALLS:
             return done  # the level still moves by itself
         self._blocks = [*self._blocks, [done[0], done[1]]][-UP_BLOCKS:]
@@ -200,9 +212,7 @@ class Profile:
         for day in range(7):
             kind = int(day >= 5)
             if day in (0, 5):
-                shape, var = _shrunk(
-                    self._seen[kind], self._flat[kind], every, every_variance, NARROW, DAYTYPE_PRIOR
-                )
+                shape, var = _shrunk(self._seen[kind], self._flat[kind], every, every_variance, NARROW, DAYTYPE_PRIOR)
             known = self._day_expected[day] + WEEKDAY_PRIOR
             factor = self._day_factor[day] = (self._day_seen[day] + WEEKDAY_PRIOR) / known
             hourly += [value * factor for value in shape]
@@ -240,14 +250,12 @@ class Profile:
         profile._calls, profile._hours = numbers(saved.get("level"), 2, 0.0, big)
         profile._seen = [numbers(row, 24, 0.0, big) for row in _rows(saved.get("seen"), 2, 2)]
         profile._flat = [numbers(row, 24, 0.0, big) for row in _rows(saved.get("flat"), 2, 2)]
-        profile._day_seen, profile._day_expected = (
-            numbers(row, 7, 0.0, big) for row in _rows(saved.get("days"), 2, 2)
-        )
+        profile._day_seen, profile._day_expected = (numbers(row, 7, 0.0, big) for row in _rows(saved.get("days"), 2, 2))
         profile._blocks = [numbers(row, 2, 0.0, big) for row in _rows(saved.get("blocks"), 0, UP_BLOCKS)]
         if any(expected < 1e-6 for _, expected in profile._blocks):
             raise ValueError("a day without calls expected")
-        profile._block = numbers(saved.get("block"), 3, 0.0, big)
-        if profile._calls > 0.0 and not 1e-6 <= profile._hours:
+        profile._block = numbers(saved.get("block"), 4, 0.0, big)
+        if profile._calls > 0.0 and not profile._hours >= 1e-6:
             raise ValueError("calls in no time")
         ages = numbers(saved.get("ages"), 2, 0.0, 1e4)
         profile._build()

@@ -20,6 +20,7 @@ QUIET_S = 2.0
 GARBAGE_BYTES = 16_384
 """Garbage is told at the next good message, and at least once in so many bytes."""
 REASONS_MAX = 6
+QUERY_BYTES = 24
 HELD_MAX = RECORD_BYTES + 512
 """The most bytes a parser keeps between calls."""
 # fmt: off
@@ -63,19 +64,20 @@ class Ali:
         """The readings that ``data``, the next bytes of the stream, completes."""
         self.counters["bytes"] += len(data)
         self._now_ns = now_ns
-        return self._taken(self._framer.feed(data, now_ns))
+        self._take(self._framer.feed(data, now_ns))
+        return self._told()
 
     def idle(self, now_ns: int) -> list[Reading]:
         """The line has been quiet for ``idle_s``: what waits for more is over."""
         self._now_ns = now_ns
-        self._out += self._taken(self._framer.idle())
+        self._take(self._framer.idle())
         self._tell_garbage()
         return self._told()
 
     def reset(self, now_ns: int) -> list[Reading]:
         """The stream ends here and a new one begins (the port was lost, the file is over)."""
         self._now_ns = now_ns
-        self._out += self._taken(self._framer.flush())
+        self._take(self._framer.flush())
         self._tell_garbage()
         return self._told()
 
@@ -85,7 +87,7 @@ class Ali:
         out, self._out = self._out, []
         return out
 
-    def _taken(self, frames: list[Frame]) -> list[Reading]:
+    def _take(self, frames: list[Frame]) -> None:
         for frame in frames:
             if frame.kind == "junk":
                 self._garbage(frame.offset, frame.size, frame.raw.decode())
@@ -93,9 +95,13 @@ class Ali:
                 self._data(frame.kind, Told("other"), frame)
             else:
                 self._record(frame)
-        return self._told()
 
     def _record(self, frame: Frame) -> None:
+        if self._asks and frame.kind != "cut" and len(frame.raw) <= QUERY_BYTES and frame.raw.isdigit():
+            asked = query(frame.raw.decode("ascii"))
+            if asked is not None:  # nearly all that such a wire carries: the short way
+                self._data("query", asked, frame)
+                return
         if not is_text(frame.raw):
             self._garbage(frame.offset, frame.size, "not text")
             return

@@ -15,14 +15,18 @@ _LABELLED = re.compile(
     r"\b(?:LATITUDE|LAT|LONGITUDE|LONG|LON|LNG|X|Y)\s?[:=#]?\s?([NSEW]?\s?[+-]?\d{1,3}\.\d{2,})", re.IGNORECASE
 )
 _DECIMAL = re.compile(r"(?<![\d.])[NSEW]?[+-]?(\d{1,3}\.\d{4,9})(?![\d.])")
-_DEGREES = re.compile(r"(?<!\d)\d{1,3}[ :*-]\s?\d{1,2}[ :'-]\s?\d{1,2}(?:\.\d+)?[\" ]?\s?[NSEW]\b", re.IGNORECASE)
+_DEGREES = re.compile(
+    r"(?<![A-Z])[NSEW]\s?\d{1,3}[ :*-]\s?\d{1,2}[ :'-]\s?\d{1,2}"
+    r"|(?<!\d)\d{1,3}[ :*-]\s?\d{1,2}[ :'-]\s?\d{1,2}(?:\.\d+)?[\" ]?\s?[NSEW]\b",
+    re.IGNORECASE,
+)
 _NOUGHT = re.compile(r"[^1-9]*\Z")
 
 
 def _coordinates(lines: list[str]) -> bool:
     found = 0
     for line in lines:
-        found += len(_DEGREES.findall(line))
+        found += sum(1 for value in _DEGREES.findall(line) if not _NOUGHT.match(value))
         if "." not in line:
             continue
         values = _LABELLED.findall(line) or [value for value in _DECIMAL.findall(line) if float(value) <= 180]

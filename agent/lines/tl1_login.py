@@ -123,11 +123,12 @@ class Login:
     def lost_messages(self, now_ns: int) -> None:
         """Messages were lost: what stands may have changed unheard."""
         self._list_again = True
-        if self.state == "up" and self._may_list(now_ns):
-            self.due_ns = now_ns
+        if self.state == "up":
+            self.due_ns = min(self._list_due_ns(now_ns), self.due_ns if self.due_ns is not None else now_ns)
 
-    def _may_list(self, now_ns: int) -> bool:
-        return self._listed_ns is None or now_ns - self._listed_ns >= rules.LIST_AGAIN_S * NS
+    def _list_due_ns(self, now_ns: int) -> int:
+        """When to ask again what stands, at the soonest."""
+        return now_ns if self._listed_ns is None else max(now_ns, self._listed_ns + int(rules.LIST_AGAIN_S * NS))
 
     # -- sending -------------------------------------------------------------------------------------------------
 
@@ -254,6 +255,8 @@ class Login:
             else:
                 self._tell_session(True, {"reason": None})
         self.due_ns = now_ns + int(self._session.keepalive_s * NS)
+        if self._list_again:
+            self.due_ns = min(self.due_ns, self._list_due_ns(now_ns))
         return "up"
 
     def _again(self, now_ns: int) -> State:

@@ -173,7 +173,9 @@ STEP = st.tuples(st.integers(1, 400), st.booleans(), st.integers(0, 4))
 
 @settings(max_examples=300, deadline=None)
 @given(steps=st.lists(STEP, max_size=60), counted=st.booleans(), meaning=st.sampled_from(get_args(Meaning)))
-def test_what_is_told_last_is_what_was_seen_last(steps: list[tuple[int, bool, int]], counted: bool, meaning: Any) -> None:
+def test_what_is_told_last_is_what_was_seen_last(
+    steps: list[tuple[int, bool, int]], counted: bool, meaning: Any
+) -> None:
     pins = contacts(PinContact(name="x", meaning=meaning, trunk="T", position="p"))
     now_ms, count, level = 0, 0, False
     told = pins.sample({"dcd": level}, {"dcd": count} if counted else None, 0)

@@ -1,8 +1,8 @@
 """Data without voice, and one-way audio, told from how calls end. Pure. One ``Voice`` a stream.
 
 Data without voice: r = ceil(ln N / ln(1/p)) distinct callers in a row without a talk, where p is how often a call of
-this site ends without one and N the calls a year over the allowed false alarms (outages.md section 7). p is learned from
-calls outside such runs, from a prior that stands for ``PRIOR_CALLS`` calls, and forgotten slowly.
+this site ends without one and N the calls a year over the allowed false alarms (outages.md section 7). p is learned
+from calls outside such runs, from a prior that stands for ``PRIOR_CALLS`` calls, and forgotten slowly.
 
 One-way audio: answered calls whose talk collapses. A sequential test (CUSUM of the log likelihood ratio) on whether an
 answered call is shorter than the site's own lower quarter: ``SHORT_USUAL`` of them are, ``SHORT_BAD`` when people hear

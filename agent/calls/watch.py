@@ -1,7 +1,8 @@
-"""What the calls say, joined: the book of calls, its judges, the links, the buttons. Pure; the core's one word with them.
+"""What the calls say, joined: the book of calls, its judges, the links, the buttons. Pure.
 
-A feed is a line that tells of calls (``smdr``, or ``ali`` where there is no ``smdr``); while one is deaf, the streams it feeds
-are not judged for silence. A detector is in shadow until it has gone ``shadow_days`` without an alarm of its own.
+A feed is a line that tells of calls (``smdr``, or ``ali`` where there is no ``smdr``); while one is deaf, the streams
+it feeds are not judged for silence. A detector is in shadow until it has gone ``shadow_days`` without an alarm of its
+own.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class CallWatch:
         self._site = site
         known: Mapping[str, Any] = saved if saved is not None and saved.get("v") == VERSION else {}
         smdr = [line for line in site.line if isinstance(line, SmdrLine)]
-        self._feeds = {line.id: line for line in smdr or [one for one in site.line if isinstance(one, AliLine)]}
+        feeds: list[SmdrLine | AliLine] = [*smdr] or [line for line in site.line if isinstance(line, AliLine)]
+        self._feeds = {line.id: line for line in feeds}
         self._alive = dict.fromkeys(self._feeds, False)
         groups = sorted({group for line in self._feeds.values() for group in line.trunks.values()})[: STREAMS_MAX - 1]
         self._streams = ("all", *groups) if self._feeds else ()
@@ -101,12 +103,12 @@ class CallWatch:
             self._contact(reading, now_ns)
         if self._silence is not None and reading.kind == "alarm":
             self._silence.suspect(now_ns)
-        self._facts(self._book.saw(reading, now_ns), reading, now_ns)
+        self._facts(self._book.saw(reading, now_ns), now_ns)
 
     def tick(self, now_ns: int) -> None:
         """What time alone changes; call it at ``deadline``."""
         self._changed += self._links.tick(now_ns)
-        self._facts(self._book.tick(now_ns), None, now_ns)
+        self._facts(self._book.tick(now_ns), now_ns)
         self._buttons.tick(now_ns)
         self._judge(now_ns)
 
@@ -163,7 +165,7 @@ class CallWatch:
             for line in self._feeds:
                 self._feed(line, self._alive[line], now_ns)
 
-    def _facts(self, facts: Iterable[Arrival | Ended], reading: Reading | None, now_ns: int) -> None:
+    def _facts(self, facts: Iterable[Arrival | Ended], now_ns: int) -> None:
         for fact in facts:
             self._dirty = True
             if isinstance(fact, Arrival):

@@ -8,7 +8,7 @@ edge counts, not a pair of them.
 from __future__ import annotations
 
 from agent.lines.contact_points import ContactPoints
-from agent.lines.dialects import DialectRefused
+from agent.lines.parser import DialectRefused
 from agent.readings import Reading
 from agent.site.line import ContactsLine
 

@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 from agent.callers import Callers
-from agent.lines.parser import Parser
+from agent.lines.parser import DialectRefused, Parser
 from agent.site import line as site
 from agent.site.line import Line
-
-
-class DialectRefused(ValueError):
-    """This line's own settings (a column map, a rule) cannot work; the text says why, ``at`` names the key."""
-
-    def __init__(self, at: tuple[str | int, ...], why: str) -> None:
-        super().__init__(why)
-        self.at = at
 
 
 def parser_for(line: Line, callers: Callers, password: str | None = None) -> Parser:
@@ -60,13 +52,21 @@ def refusal(line: Line) -> tuple[tuple[str | int, ...], str] | None:
     """Why this line's own settings cannot work, and at which of its keys; None where they can."""
     try:
         if isinstance(line, site.SmdrLine):
-            from agent.lines import smdr
+            from agent.lines.smdr.columns import check as check_smdr
 
-            smdr.check(line)
+            check_smdr(line)
         elif isinstance(line, site.TextLine):
-            from agent.lines import text
+            from agent.lines.text import check as check_text
 
-            text.check(line)
+            check_text(line)
+        elif isinstance(line, site.ModbusLine):
+            from agent.lines.modbus import check as check_modbus
+
+            check_modbus(line)
+        elif isinstance(line, site.ContactsLine):
+            from agent.lines.contacts import check as check_contacts
+
+            check_contacts(line)
     except DialectRefused as refused:
         return refused.at, str(refused)
     return None

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from agent.clock import NS, Clock
-from agent.lines.parser import Parser, Talker
-from agent.lines.wire import Lost, TwoWayWire, Wire, open_wire
+from agent.lines.opening import open_port
+from agent.lines.parser import Parser, Talker, Timed
+from agent.lines.wire import Lost, TwoWayWire, Wire
 from agent.readings import Reading
 from agent.site.line import Wired
 
@@ -32,8 +33,12 @@ class Exchange(Protocol):
     def counters(self) -> Mapping[str, int]: ...
     @property
     def held_bytes(self) -> int: ...
+    @property
+    def session(self) -> str | None:
+        """The state of a session, by name; None where there is none."""
+
     def open(self) -> Wire:
-        """Open the wire. Blocks; runs in a thread; raises what ``open_wire`` does."""
+        """Open the wire. Blocks; runs in a thread; raises what ``open_port`` does."""
 
     def begin(self, wire: Wire, ended: Ended) -> None:
         """The wire has started, in the running loop. From here on nothing raises: ``ended`` is told."""
@@ -56,6 +61,7 @@ class ByteExchange:
     ) -> None:
         self._parser, self._line, self._post_all, self._clock = parser, line, post_all, clock
         self._talker = parser if isinstance(parser, Talker) else None
+        self._timed = parser if isinstance(parser, Timed) and self._talker is None else None
         # At 7 bits a tty hands on none more, but a device server's socket (and a pty) may leave the parity bit on.
         self._seven = line.format.startswith("7")
         self.mode: Mode = "two-way" if self._talker is not None else "receive-only"
@@ -75,8 +81,12 @@ class ByteExchange:
     def held_bytes(self) -> int:
         return self._parser.held_bytes
 
+    @property
+    def session(self) -> str | None:
+        return getattr(self._parser, "session_state", None)
+
     def open(self) -> Wire:
-        return open_wire(self._line, sends=self._talker is not None)
+        return open_port(self._line, sends=self._talker is not None)
 
     def begin(self, wire: Wire, ended: Ended) -> None:
         now_ns = self._clock.now_ns()
@@ -101,8 +111,7 @@ class ByteExchange:
             data = data.translate(LOW_7)
         try:
             self._post_all(self._parser.feed(data, now_ns))
-            if self._talker is not None:
-                self._speak()
+            self._speak()
         except Exception as bug:
             self._ended(bug)
 
@@ -136,17 +145,23 @@ class ByteExchange:
             self._ended(bug)
 
     def _speak(self) -> None:
-        if self._talker is None or self._wire is None or self._loop is None:
+        if self._loop is None:
             return
         now_ns = self._clock.now_ns()
-        words, readings = self._talker.speak(now_ns)
-        if words:
-            self._wire.write(words)
-        self._post_all(readings)
+        if self._talker is not None and self._wire is not None:
+            words, readings = self._talker.speak(now_ns)
+            if words:
+                self._wire.write(words)
+            self._post_all(readings)
+            due_ns = self._talker.due_ns()
+        elif self._timed is not None:
+            self._post_all(self._timed.tick(now_ns))
+            due_ns = self._timed.due_ns()
+        else:
+            return
         if self._due is not None:
             self._due.cancel()
             self._due = None
-        due_ns = self._talker.due_ns()
         if due_ns is not None and self._loop is not None:
             self._due = self._loop.call_later(max((due_ns - now_ns) / NS, SOONEST_S), self._due_now)
 

@@ -10,8 +10,8 @@ from typing import Literal
 
 from agent.lines import modbus_rtu as rtu
 from agent.lines.contact_points import ContactPoints
-from agent.lines.dialects import DialectRefused
 from agent.lines.modbus_rtu import Ask, Found
+from agent.lines.parser import DialectRefused
 from agent.readings import Kind, Plain, Reading
 from agent.site.line import ModbusLine
 

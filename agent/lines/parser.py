@@ -53,6 +53,14 @@ DATA_FIELDS = (
 )
 
 
+class DialectRefused(ValueError):
+    """This line's own settings (a column map, a rule) cannot work; the text says why, ``at`` names the key."""
+
+    def __init__(self, at: tuple[str | int, ...], why: str) -> None:
+        super().__init__(why)
+        self.at = at
+
+
 class Parser(Protocol):
     """One line's reader. ``feed``, ``idle`` and ``reset`` raise on no bytes at all; any split gives the same.
 
@@ -81,6 +89,14 @@ class Talker(Parser, Protocol):
 
     def opened(self, now_ns: int) -> None: ...
     def speak(self, now_ns: int) -> tuple[bytes, list[Reading]]: ...
+    def due_ns(self) -> int | None: ...
+
+
+@runtime_checkable
+class Timed(Parser, Protocol):
+    """A dialect that sends nothing and yet tells things by time alone. ``due_ns`` as a Talker's."""
+
+    def tick(self, now_ns: int) -> list[Reading]: ...
     def due_ns(self) -> int | None: ...
 
 

@@ -189,6 +189,7 @@ class PinExchange:
 
     mode: Mode = "receive-only"
     held_bytes = 0
+    session = None
 
     def __init__(
         self,

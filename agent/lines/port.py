@@ -126,7 +126,8 @@ class Port:
             self._stir.set()
 
     def recent(self) -> bytes:
-        """The last 64 KiB as they came. They hold callers' numbers and places: for a capture on this box alone."""
+        """The last 64 KiB as they came. For a capture on this box alone, never to be told: they hold callers' numbers
+        and places, and, where equipment echoes what it is sent, a session's password."""
         return bytes(self._ring[-RING_BYTES:])
 
     def status(self) -> dict[str, Any]:
@@ -150,6 +151,7 @@ class Port:
             "line_errors": dict(self._error_sums),
             "parser": dict(self._exchange.counters),
             "held_bytes": self._exchange.held_bytes,
+            "session": self._exchange.session,
             "tap": self._tap_fault or ("on" if self.tap is not None else "off"),
         }
 

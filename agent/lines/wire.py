@@ -80,16 +80,11 @@ class TwoWayWire(Wire, Protocol):
 
 
 def open_wire(line: Wired, *, sends: bool) -> Wire:
-    """Open a line's port. Blocks (RFC 2217 up to 11 s); raises OSError, and with RFC 2217 whatever pyserial does.
+    """Open a tty or a socket (``opening.open_port`` opens RFC 2217 too). Blocks; raises OSError.
 
     ``sends``: the wire is a ``TwoWayWire``; else it cannot write.
     """
-    scheme = line.port.partition("://")[0].lower()
-    if scheme == "rfc2217":
-        from agent.lines.rfc2217 import open_rfc2217
-
-        return open_rfc2217(line, sends=sends)
-    if scheme == "socket":
+    if line.port.lower().startswith("socket://"):
         opened = _connect(line.port)
         fd, close = opened.fileno(), opened.close
     else:

@@ -41,9 +41,7 @@ class Run:
     took_s: float = 0.0
 
 
-def run(
-    times: list[float], end_s: float, gaps: list[tuple[float, float]], stops: list[float], guess: float
-) -> Run:
+def run(times: list[float], end_s: float, gaps: list[tuple[float, float]], stops: list[float], guess: float) -> Run:
     """A detector from its first minute through ``times``; ``stops`` are when calls are tried stopping."""
     result = Run(calls=len(times), years=(end_s - sum(b - a for a, b in gaps)) / YEAR_S)
     began = time.perf_counter()
@@ -214,7 +212,9 @@ def measure(quick: bool, seed: int) -> list[Row]:
         told = summary([run(times, end, gaps, when, (per_h or 10.0))])
         told |= {"seed": seed, "copies": copies}
         what = f"silence, real arrivals, {told['calls_per_h']}/h"
-        rows += _rows(what, told, f"Seattle Fire, 4 years, {copies} laid over, {len(gaps)} feed gaps; goal is of simulated")
+        rows += _rows(
+            what, told, f"Seattle Fire, 4 years, {copies} laid over, {len(gaps)} feed gaps; goal is of simulated"
+        )
     fit = arrivals.fitted()
     years = QUICK_YEARS if quick else FULL_YEARS
     for per_h in SIMULATED[1:3] if quick else SIMULATED:
@@ -242,9 +242,7 @@ def simulated(name: str, per_h: float, bursts: arrivals.Bursts, years: int, seed
 
 def _rows(what: str, told: dict[str, Any], how: str, judged: bool = False) -> list[Row]:
     low, high = told["per_year_95"]
-    by_hour = " ".join(
-        f"{hour}:{d['min']:g}±{d['plus_minus']:g}({d['bound']:g})" for hour, d in told["hours"].items()
-    )
+    by_hour = " ".join(f"{hour}:{d['min']:g}±{d['plus_minus']:g}({d['bound']:g})" for hour, d in told["hours"].items())
     return [
         Row(
             f"{what}: false alarms a year", "<= 2 simulated",

@@ -21,7 +21,7 @@ from serial import rfc2217
 from agent.lines import port as port_module
 from agent.lines import receive as receive_module
 from agent.lines import rfc2217 as rfc2217_module
-from agent.lines.wire import FdWire, TwoWayWire, open_wire
+from agent.lines.wire import FdWire, Lost, TwoWayWire, open_wire
 from agent.site.line import Tl1Line
 from tests.real.ports import GOOD, PATIENCE_S, Pty, Watched, watching
 
@@ -73,9 +73,9 @@ def test_a_line_that_only_listens_has_no_way_to_send(tmp_path: Path) -> None:
     """Not even by mistake: its descriptor refuses, and its wire has no method for it."""
     pty = Pty(tmp_path / "port")
     wire = open_wire(Tl1Line(id="bank-a", port=str(pty.link)), sends=False)
-    assert isinstance(wire, FdWire)
     assert not isinstance(wire, TwoWayWire)
     assert not hasattr(wire, "write")
+    assert isinstance(wire, FdWire)
     with pytest.raises(OSError, match="Bad file descriptor") as refused:
         os.write(wire.fd, b"x")
     assert refused.value.errno == errno.EBADF
@@ -171,7 +171,11 @@ def test_our_own_bug_ends_the_run_and_is_not_lost_in_a_log(tmp_path: Path, monke
     async def scenario() -> None:
         pty = Pty(tmp_path / "port")
         w = Watched(Tl1Line(id="bank-a", port=str(pty.link)))
-        monkeypatch.setattr(w.port._exchange._parser, "feed", lambda data, now_ns: 1 // 0)
+        monkeypatch.setattr(
+            w.port._exchange._parser,  # type: ignore[attr-defined]
+            "feed",
+            lambda data, now_ns: 1 // 0,
+        )
         task = asyncio.create_task(w.port.run())
         await w.up()
         pty.send(b"x")
@@ -444,7 +448,7 @@ def test_rfc2217_gives_up_what_pyserial_still_holds_when_its_thread_ends() -> No
             self.closed = True
 
     async def scenario() -> None:
-        got, why, ended = bytearray(), [], Ended()
+        got, why, ended = bytearray(), list[Lost](), Ended()
         rfc2217_module.ThreadWire(ended).start(got.extend, why.append)
         async with asyncio.timeout(PATIENCE_S):
             while not (why and ended.closed):

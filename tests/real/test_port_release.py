@@ -188,7 +188,7 @@ def test_who_else_uses_it_keeps_it_as_it_is(tmp_path: Path) -> None:
         with serial.Serial(str(pty.link), 1200, exclusive=True) as theirs:
             async with watching(str(pty.link), baud=115200) as w:
                 await w.until(lambda: "port-down" in w.kinds(), "the lock was not told")
-                assert termios.tcgetattr(theirs.fd)[4] == termios.B1200
+                assert termios.tcgetattr(theirs.fileno())[4] == termios.B1200
         pty.unplug()
 
     asyncio.run(scenario())

@@ -72,7 +72,7 @@ def test_a_message_through_a_pty(tmp_path: Path) -> None:
 def test_a_line_that_only_listens_has_no_way_to_send(tmp_path: Path) -> None:
     """Not even by mistake: its descriptor refuses, and its wire has no method for it."""
     pty = Pty(tmp_path / "port")
-    wire = open_wire(Tl1Line(id="bank-a", port=str(pty.link)), sends=False)
+    wire: Any = open_wire(Tl1Line(id="bank-a", port=str(pty.link)), sends=False)
     assert not isinstance(wire, TwoWayWire)
     assert not hasattr(wire, "write")
     assert isinstance(wire, FdWire)

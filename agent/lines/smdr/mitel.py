@@ -17,7 +17,7 @@ LONG = " -%+"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """First and last columns."""
+    """First and last columns; ``took``: the width of a duration."""
 
     duration: tuple[int, int]
     calling: tuple[int, int]
@@ -27,10 +27,11 @@ class Layout:
     called: tuple[int, int]
     transfer: int
     ani: tuple[int, int] | None
+    took: int
 
 
-STANDARD = Layout((15, 22), (24, 27), (29, 32), (34, 59), 60, (62, 65), 66, (92, 101))
-EXTENDED = Layout((15, 24), (26, 32), (34, 37), (39, 64), 65, (67, 73), 74, None)
+STANDARD = Layout((15, 22), (24, 27), (29, 32), (34, 59), 60, (62, 65), 66, (92, 101), 8)
+EXTENDED = Layout((15, 24), (26, 32), (34, 37), (39, 64), 65, (67, 73), 74, None, 10)
 _WHEN = re.compile(r"[-%+ ]?\d\d/\d\d \d\d:[0-5]\d[apAP ]?")
 _WORDS = re.compile(
     r"([-%+]?) ?(\d\d/\d\d) (\d\d:[0-5]\d[apAP]?) (\d{2,4}:[0-5]\d:[0-5]\d) (\S{1,7}) (\d{3,4}|\*{3,4}) "
@@ -59,7 +60,7 @@ def _read(text: str, layout: Layout) -> Call | Refused:
         party = field(text, *layout.calling)
         if _PARTY.match(party):
             return _columns(text, layout)
-    return _words(text)
+    return _words(text, layout)
 
 
 def _columns(text: str, layout: Layout) -> Call | Refused:
@@ -78,11 +79,13 @@ def _columns(text: str, layout: Layout) -> Call | Refused:
     return call
 
 
-def _words(text: str) -> Call | Refused:
+def _words(text: str, layout: Layout) -> Call | Refused:
     found = _WORDS.match(re.sub(r" {2,}", " ", text).strip())
     if found is None:
         return Refused("the fields are not where this switch prints them")
     _, date, time, took, calling, answer, digits, code, called = found.groups()
+    if len(took) != layout.took:
+        return Refused("the duration has another width in this format")
     if not _PARTY.match(calling) or not _PARTY.match(called):
         return Refused("no extension or trunk where one must stand")
     return _call(f"{date} {time}", took, calling, answer, digits or "", code or "", called)

@@ -38,4 +38,3 @@ class ColumnMap(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     answer: Columns | None = None
     unanswered: Annotated[tuple[Word, ...], Meta(max_length=16)] = ()
     ignore: Annotated[tuple[Word, ...], Meta(max_length=16)] = ()
-    at_end: bool = True

@@ -101,7 +101,7 @@ def compile_map(columns: ColumnMap) -> Read:
 
     def read(text: str) -> Call | Refused:
         if any(word in text for word in columns.ignore):
-            return Refused("a line that the map ignores")
+            return Refused("a line that the map ignores", skip=True)
         printed = text[columns.start[0] - 1 : columns.start[1]]
         if not _fits(printed, columns.start_layout):
             return Refused(f"start, {_span(columns.start)}: {_shape(printed)} where {columns.start_layout} should be")

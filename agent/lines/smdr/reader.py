@@ -130,7 +130,9 @@ class Smdr:
             self._tell_junk()
             self.counters["records"] += 1
             self._tell_call(found, offset)
-        elif _DATED.match(text) or (_HEADING.search(text) and not _TIME.search(text) and len(text) <= 140):
+        elif (
+            found.skip or _DATED.match(text) or (_HEADING.search(text) and not _TIME.search(text) and len(text) <= 140)
+        ):
             self.counters["headers"] += 1
         else:
             self._refuse(found.why, offset, size)

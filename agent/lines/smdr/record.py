@@ -34,9 +34,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A line that is no record of this switch; ``why`` holds nothing of what stood there."""
+    """A line that is no record of this switch; ``why`` holds nothing of what stood there. ``skip``: and is meant to be."""
 
     why: str
+    skip: bool = False
 
 
 Read = Callable[[str], Call | Refused]

@@ -38,6 +38,16 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class CalledBack:
+    """Within five minutes of a call without a talk, its number was rung from here."""
+
+    call: int
+    at_ns: int
+    streams: tuple[str, ...]
+    caller_key: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallCondition:
     """One word for the alarm book. ``shadow``: light and report, but do not sound."""
 

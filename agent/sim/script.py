@@ -299,7 +299,7 @@ class Script:
             def gone(status: Status) -> bool:
                 return not any(alarm["active"] for alarm in status["alarms"] if alarm["lamp"] in outage.lights)
 
-            await self.until(gone, 60.0)
+            await self.until(gone, 75.0)  # a critical one clears after 60 s
             await self.site.ask("ack")  # a repair in steps raises anew: half a trunk group is an alarm of its own
             await self.site.ask("reset")
             status = await self.until(lambda s: all(s["lamps"][lamp] == "off" for lamp in outage.lights))

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import forwarding, latency, rest, silence, simulated, throughput
+from tests.bench import dialects, forwarding, latency, rest, silence, simulated, throughput, voice
 from tests.bench.rows import Row
 
 
@@ -32,6 +32,8 @@ def main() -> int:
         "forwarding": lambda: forwarding.measure(1 if quick else 10),
         "throughput": lambda: throughput.measure(quick),
         "silence": lambda: silence.measure(quick, args.seed),
+        "voice": lambda: voice.measure(quick, args.seed),
+        "dialects": lambda: dialects.measure(quick),
     }
     machine = (
         f"{platform.machine()}, {os.cpu_count()} cores, {platform.python_implementation()} {platform.python_version()}"

@@ -34,7 +34,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A line that is no record of this switch; ``why`` holds nothing of what stood there. ``skip``: and is meant to be."""
+    """A line that is no record of this switch; ``why`` holds nothing of what stood there. ``skip``: it is meant so."""
 
     why: str
     skip: bool = False

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 LEVELS = (1.5, 2.5, 3.5, 5.0)  # expected calls
@@ -127,7 +128,7 @@ class Burst:
         burst._above, burst._excess = flat[1 : 1 + count], flat[1 + count : 1 + 2 * count]
         burst._hours, burst._days = flat[1 + 2 * count : 4 + 2 * count], flat[4 + 2 * count :]
         tails = [burst._gaps, *burst._above]
-        if any(after > before * 1.000001 + 1e-9 for before, after in zip(tails, tails[1:], strict=False)):
+        if any(after > before * 1.000001 + 1e-9 for before, after in pairwise(tails)):
             raise ValueError("more gaps above a level than in all")
         if burst._days[3] > 0 and burst._days[2] <= 0:
             raise ValueError("days without calls expected")

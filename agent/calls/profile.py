@@ -45,6 +45,7 @@ BLOCK_CALLS = 40.0  # a stream of two calls a day takes ten days for a block
 STORM_SHARE = 1.25  # of what a block expects: what comes above it is learned only when it lasts UP_BLOCKS
 DOWN_BLOCKS, UP_BLOCKS = 3, 5
 VERSION = 1
+LEAST_H = 1e-6  # a few milliseconds: less would be a rate without bound
 
 
 class Week:
@@ -110,10 +111,11 @@ class Profile:
         return self._lowest_variance if slot is None else self.variance[slot]
 
     def learn(self, slot: int, hours: float, calls: float) -> tuple[float, float] | None:
-        """``calls`` in ``hours`` (at most half of one) of that half hour. A block of about a day that it ended, or None.
+        """``calls`` in ``hours`` (at most 0.5) of that half hour. A block of about a day that it ended, or None.
 
         The block is (calls, expected).
         """
+        hours = max(hours, LEAST_H)
         before = self.level_per_h
         expected = before * self.shape[slot] * hours
         counted = self._without_storm(calls, expected)
@@ -141,7 +143,7 @@ class Profile:
         return self._count_block(hours, calls, expected)
 
     def _without_storm(self, calls: float, expected: float) -> float:
-        """Calls as the level may learn them: a storm's tenfold must not raise it, or the days after would look silent."""
+        """Calls as the level may learn them: a storm's tenfold must not raise it, or later days would look silent."""
         if self.level_per_h <= 0.0:
             return calls
         counted = min(calls, 2.0 * expected + 3.0 * math.sqrt(1.25 * expected) + 2.0)
@@ -271,7 +273,7 @@ def _shrunk(
     weights: Sequence[float],
     prior: float,
 ) -> tuple[list[float], list[float]]:
-    """Each hour's shape as a ratio to a coarser one, from its neighbours, held back by ``prior`` calls; its variance."""
+    """Each hour's shape as a ratio to a coarser one, from its neighbours, held back by ``prior`` calls; variances."""
     shape, variance = [], []
     reach = len(weights) - 1
     for hour in range(24):

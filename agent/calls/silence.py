@@ -168,7 +168,7 @@ class Silence:
         self._plan(found)
 
     def suspect(self, now_ns: int, odds: float = 100.0, for_s: float = 900.0) -> None:
-        """Something else speaks for an outage at ``odds`` to 1 (a line flap, a config change): h - ln(odds) meanwhile."""
+        """Something else speaks for an outage at ``odds`` to 1 (a line flap, a new config): h - ln(odds) meanwhile."""
         now_ns = self._advance(now_ns)
         if not odds > 1.0 or not for_s > 0.0:
             return

@@ -102,9 +102,7 @@ class ContactPoints:
         """When to look again to settle what is moving; None where all is steady."""
         return min((p.since_ns + p.debounce_ns for p in self._points if p.moving_ns is not None), default=None)
 
-    def _see(
-        self, point: _Point, closed: bool, counter: int | None, now_ns: int, raw_ref: int | None
-    ) -> list[Reading]:
+    def _see(self, point: _Point, closed: bool, counter: int | None, now_ns: int, raw_ref: int | None) -> list[Reading]:
         more = point.count(counter)
         changed = point.closed is not None and closed != point.closed
         point.closed = closed

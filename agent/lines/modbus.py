@@ -20,6 +20,8 @@ FAILS = 3
 SLOWEST_S = 10.0
 HEARD_BYTES = 256
 """The longest frame there is: what was heard before it can't belong to it."""
+PIECE = 64
+"""Bytes that are searched at once, so that a long capture is not searched from end to end for each frame."""
 NOISE_BYTES = 65_536
 UNASKED = "not asked for"
 FUNCTIONS = {"discrete-inputs": rtu.READ_INPUTS, "coils": rtu.READ_COILS}
@@ -59,6 +61,7 @@ class Modbus:
         self._quiet_from_ns = 0  # the last byte's time, theirs or ours
         self._fails = 0
         self._refused: int | None = None  # the exception last told
+        self._steady: bytes | None = None  # the inputs as last read, where every contact is known and at rest
         self._heard = b""
         self._offset = 0  # of the first byte heard, in the stream
         self._noise: dict[str, None] = {}
@@ -86,11 +89,15 @@ class Modbus:
         self.counters["bytes"] += len(data)
         if data:
             self._quiet_from_ns = now_ns
-        self._heard += data
-        while self._listening and (found := self._ask.find(self._heard)) is not None:
-            self._take(found)
-        self._garbage(len(self._heard) - HEARD_BYTES, "no Modbus frame")
+        at = 0
+        while at < len(data) and self._listening:
+            self._heard += data[at : at + PIECE]
+            at += PIECE
+            while self._listening and (found := self._ask.find(self._heard)) is not None:
+                self._take(found)
+            self._garbage(len(self._heard) - HEARD_BYTES, "no Modbus frame")
         if not self._listening:
+            self._heard += data[at:]
             self._garbage(len(self._heard), UNASKED)
         return self._told()
 
@@ -137,7 +144,7 @@ class Modbus:
         self._tell_garbage()
         was_open, self._open = self._open, False
         if was_open:
-            self._out += self._points.blind("the port is closed", now_ns)
+            self._blind("the port is closed")
         return self._told()
 
     # -- one question and its answer -----------------------------------------------------------------------------
@@ -168,9 +175,11 @@ class Modbus:
         self.counters["records"] += 1
         self._fails, self._refused = 0, None
         self._next_ns = max(self._asked_ns + self._every_ns, self._now_ns)
-        levels = rtu.bits(found.payload, self._ask.count)
-        closed = {contact.name: levels[contact.input] for contact in self._line.contacts}
-        self._out += self._points.see(closed, self._now_ns, raw_ref=offset)
+        if found.payload != self._steady:
+            levels = rtu.bits(found.payload, self._ask.count)
+            closed = {contact.name: levels[contact.input] for contact in self._line.contacts}
+            self._out += self._points.see(closed, self._now_ns, raw_ref=offset)
+            self._steady = found.payload if self._points.due_ns() is None else None
 
     def _exception(self, code: int, offset: int) -> None:
         """The unit is there and refuses. Told once, not at each question."""
@@ -189,7 +198,11 @@ class Modbus:
         wait_ns = min(self._every_ns * slower, max(self._every_ns, int(SLOWEST_S * NS)))
         self._next_ns = max(self._asked_ns + wait_ns, self._now_ns)
         if self._fails >= FAILS:
-            self._out += self._points.blind(why, self._now_ns)
+            self._blind(why)
+
+    def _blind(self, why: str) -> None:
+        self._steady = None
+        self._out += self._points.blind(why, self._now_ns)
 
     def _end_wait(self, why: str) -> None:
         self._waiting = False

@@ -6,7 +6,7 @@ Sources: MODBUS Application Protocol V1.1b3, sections 6.1, 6.2 and 7; MODBUS ove
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 NS = 1_000_000_000
@@ -78,18 +78,17 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request: read ``count`` (1 to 2000) inputs or coils of ``unit`` from ``address`` on."""
+    """One request: read ``count`` (1 to 2000) inputs or coils of ``unit`` from ``address`` on; ``frame`` its bytes."""
 
     unit: int
     function: int
     address: int
     count: int
+    frame: bytes = field(init=False)
 
-    @property
-    def frame(self) -> bytes:
-        """The bytes to send."""
+    def __post_init__(self) -> None:
         body = bytes((self.unit, self.function)) + self.address.to_bytes(2, "big") + self.count.to_bytes(2, "big")
-        return body + crc16(body)
+        object.__setattr__(self, "frame", body + crc16(body))
 
     @property
     def payload_bytes(self) -> int:
@@ -107,8 +106,7 @@ class Ask:
         An adapter for two wires hears itself. That echo may look like an answer (address 0x03xx, 17 to 24 inputs), so
         what equals the request is the echo, never an answer: a dead unit must not look alive.
         """
-        frame = self.frame
-        at = heard.find(frame)
+        at = heard.find(self.frame)
         echo = None if at < 0 else Found("echo", at, at + REQUEST_BYTES, b"")
         answer = self._search(heard, "answer", bytes((self.unit, self.function, self.payload_bytes)), self.answer_bytes)
         refused = self._search(heard, "exception", bytes((self.unit, self.function | EXCEPTION)), EXCEPTION_BYTES)

@@ -146,9 +146,9 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_garbage_is_refused(garbage: object) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError):  # noqa: PT011
         Profile.restored(garbage)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError):  # noqa: PT011
         Burst.restored(garbage)
 
 

@@ -1,4 +1,4 @@
-"""The Modbus line: what is asked and when, what becomes of answers, refusals, silence and noise. Time is an argument."""
+"""The Modbus line: what is asked and when; what becomes of answers, refusals, silence and noise. Time is given."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ import pytest
 import serial
 
 from agent.lines import port as port_module
+from agent.lines.wire import GONE
 from tests.real.ports import GOOD, PATIENCE_S, Pty, watching
 
 TIOCGEXCL = 0x80045440
@@ -148,6 +149,24 @@ def test_a_port_that_is_gone_or_being_opened_can_be_lent_too(tmp_path: Path) -> 
                 assert w.port.status()["failures"] == 0
                 assert w.port._opening is None
                 peer.close()
+
+    asyncio.run(scenario())
+
+
+def test_lent_in_the_very_moment_that_it_is_lost(tmp_path: Path) -> None:
+    """The loss is seen, the loan comes before it is told: a port that is lent is lent, not gone."""
+
+    async def scenario() -> None:
+        pty = Pty(tmp_path / "port")
+        async with watching(str(pty.link)) as w:
+            await w.up()
+            ended = w.port._ended
+            assert ended is not None
+            ended.set_result(GONE)
+            w.port.release(10)
+            await asyncio.sleep(0.3)
+            assert [r.subject for r in w.readings if r.kind == "port-down"] == ["released"]
+        pty.unplug()
 
     asyncio.run(scenario())
 

@@ -296,3 +296,22 @@ def test_a_short_silence_ends_a_record_while_the_peer_goes_on(tmp_path: Path, as
         pty.unplug()
 
     asyncio.run(scenario())
+
+
+def test_at_seven_bits_the_parity_bit_never_reaches_the_dialect(asker: Asker) -> None:
+    """A raw device server's socket carries 7E1 as it comes; the capture keeps it so."""
+    asker.asks = False
+    sent = bytes(b | (b.bit_count() & 1) << 7 for b in b"fine.")
+
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            where = f"socket://127.0.0.1:{server.getsockname()[1]}"
+            async with watching(Tl1Line(id="bank-a", port=where, format="7E1")) as w:
+                peer, _ = await asyncio.to_thread(server.accept)
+                peer.sendall(sent)
+                await w.until(lambda: "event" in w.kinds(), "not read")
+                assert w.last("event").subject == "fine"
+                assert w.port.recent() == sent
+                peer.close()
+
+    asyncio.run(scenario())

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.alarms import points
-from agent.site import load as loader
 from agent.site import line_rules, schema
+from agent.site import load as loader
 from agent.site.load import SiteError, SiteFileInvalid, load, parse
 from agent.site.walk import Problems, walk
 

@@ -404,7 +404,7 @@ class Core:
                 aid = str(alarm.evidence.get("aid") or alarm.qualifier)
                 self._lines[alarm.resource].judge.restore(aid, alarm.point.name, alarm.evidence)
             elif alarm.active and alarm.point.name in CALL_POINTS:
-                self._watch.stood(alarm.resource, alarm.point.name, alarm.qualifier, alarm.text, alarm.shadow, now_ns)
+                self._watch.stood(alarm.resource, alarm.point.name, alarm.qualifier, alarm.shadow, now_ns)
             told = alarm.point.severity == "critical" and not alarm.shadow
             if alarm.active and alarm.id in unreceived and told:
                 self._unreceived[alarm.id] = alarm.times_raised

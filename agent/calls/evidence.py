@@ -64,6 +64,7 @@ class Life:
     recorded: bool = False
     prints: tuple[tuple[object, ...], ...] = ()
     first_leg_s: float = 0.0
+    in_parts: bool = False
     talk_s: float | None = None
     answered: bool | None = None
     abandoned: bool | None = None
@@ -204,9 +205,9 @@ class CallBook:
 
     def _told_by_record(self, key: str | None, now_ns: int) -> Life | None:
         for life in self._newest():
-            if life.recorded and life.data_ns is None and (key is None or life.key is None):
-                if abs(now_ns - life.began_ns) <= int(NEAR_S * NS):
-                    return life
+            may = life.recorded and life.data_ns is None and (key is None or life.key is None)
+            if may and abs(now_ns - life.began_ns) <= int(NEAR_S * NS):
+                return life
         return None
 
     # -- the switch's records ------------------------------------------------------------------------------------
@@ -231,6 +232,7 @@ class CallBook:
         life.recorded, life.seen_ns = True, max(life.seen_ns, now_ns)
         life.trunk, life.key = record.trunk or life.trunk, life.key or record.key
         life.prints = (*life.prints, record.print)[-PRINTS_MAX:] if record.print else life.prints
+        life.in_parts = life.in_parts or record.phase == "part"
         self._learn(life, record, reading)
         life.over = life.over or record.phase in ("whole", "end")
         if not life.told and (life.over or (life.talk_s or 0.0) >= self.site.calls.talk_s):
@@ -244,7 +246,8 @@ class CallBook:
                 return life
         for life in open_:
             same = record.trunk is not None and life.trunk == record.trunk and life.recorded
-            if same and record.phase in ("part", "end") and not (record.key and life.key):
+            follows = record.phase in ("part", "end") or (record.phase == "whole" and life.in_parts)
+            if same and follows and not (record.key and life.key):
                 return life
         near = [one for one in open_ if not one.recorded and not (record.key and one.key) and record.near(one)]
         return min(near, key=lambda one: abs(one.began_ns - record.began_ns), default=None)

@@ -1,8 +1,9 @@
 """What the calls say, joined: the book of calls, its judges, the links, the buttons. Pure.
 
-A feed is a line that tells of calls (``smdr``, or ``ali`` where there is no ``smdr``); while one is deaf, the streams
-it feeds are not judged for silence. A detector is in shadow until it has gone ``shadow_days`` without an alarm of its
-own.
+A feed is a line that tells of calls. The stream ``all`` is fed by the call records (``smdr``), or by the ALI links
+where there are none; a trunk group by the lines that name its trunks; a class of service by the ALI links. While a feed
+is deaf (its port closed or lent, its heartbeat lost), or calls are diverted on purpose, its streams are not judged for
+silence. A class becomes a stream of its own once ``CLASS_CALLS`` calls had it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agent.calls.button import Buttons
-from agent.calls.evidence import CallBook
-from agent.calls.facts import Arrival, CallCondition, Ended
+from agent.calls.evidence import CALLS_MAX, CLASSES_MAX, CallBook
+from agent.calls.facts import Arrival, CallCondition, CalledBack, Ended
+from agent.calls.flaps import WINDOW_S as FLAP_S
+from agent.calls.flaps import Flaps
 from agent.calls.links import LinkJudge
-from agent.calls.silence import Silence
-from agent.calls.voice import PRIOR_ABANDONED, PRIOR_DURATION, Voice
+from agent.calls.saved import CLASS_CALLS, classes, mapping
+from agent.calls.shadow import Proof
+from agent.calls.silence import Silence, StreamLook
+from agent.calls.standing import DETECTORS, Standing
+from agent.calls.voice import PRIOR_ABANDONED, PRIOR_DURATION, TESTS, Voice
 from agent.readings import Reading
 from agent.site import schema
 from agent.site.line import AliLine, ContactsLine, ModbusLine, SmdrLine
@@ -23,70 +29,91 @@ from agent.site.line import AliLine, ContactsLine, ModbusLine, SmdrLine
 NS = 1_000_000_000
 SAVE_EVERY_S = 3600.0
 STREAMS_MAX = 31
-DAY_S = 86_400.0
-VERSION = 1
+GROUPS_MAX = STREAMS_MAX - 1 - CLASSES_MAX
+VERSION = 2
 FRESH_EXPECTED = 3.0
-"""A call shows that calls arrive for as long as three more would be expected, and at least ``FRESH_S``."""
-FRESH_S = 900.0
-DETECTORS = ("silence", "voice", "one-way")
-TALK = "Call back every number from an admin line."
+"""A call shows that calls arrive until so many more would have been expected, or for ``FRESH_S`` while that is unknown;
+a talk shows that voices pass for as long."""
+FRESH_S = 3600.0
+GUESS_PER_H = 5.0
+UP = frozenset({"port-up", "data", "call"})
 
 
 class CallWatch:
-    """One site's calls. Silent, and free of cost, where no line tells of any and no button is there."""
+    """One site's calls. Silent, and free of cost, where no line tells of any and no button is there.
+
+    ``saved``: what an earlier run's ``to_save`` gave; ``restored`` is False where some of it could not be used.
+    """
 
     def __init__(self, site: schema.SiteFile, now_ns: int, saved: Mapping[str, Any] | None = None) -> None:
         self._site = site
         known: Mapping[str, Any] = saved if saved is not None and saved.get("v") == VERSION else {}
-        smdr = [line for line in site.line if isinstance(line, SmdrLine)]
-        feeds: list[SmdrLine | AliLine] = [*smdr] or [line for line in site.line if isinstance(line, AliLine)]
-        self._feeds = {line.id: line for line in feeds}
-        self._alive = dict.fromkeys(self._feeds, False)
-        groups = sorted({group for line in self._feeds.values() for group in line.trunks.values()})[: STREAMS_MAX - 1]
-        self._streams = ("all", *groups) if self._feeds else ()
-        self._lines = frozenset(line.id for line in site.line)
-        self._links = LinkJudge(site.line, _mapping(known.get("links")))
+        self.restored = saved is None or bool(known)
+        self._smdr = [line for line in site.line if isinstance(line, SmdrLine)]
+        self._ali = [line for line in site.line if isinstance(line, AliLine)]
+        self._feeds: list[SmdrLine | AliLine] = [*self._smdr] or [*self._ali]
+        self._alive = {line.id: False for line in (*self._smdr, *self._ali)}
+        groups = sorted({group for line in (*self._smdr, *self._ali) for group in line.trunks.values()})[:GROUPS_MAX]
+        self._plain = ("all", *groups) if self._feeds else ()
+        self._classes = classes(known.get("classes")) if self._ali else {}
+        self._streams = self._plain + self._class_streams()
+        self._links = LinkJudge(site.line, mapping(known.get("links")))
         self._book = CallBook(site)
         self._buttons = Buttons(sees_calls=bool(self._feeds))
-        self.restored = saved is None or bool(known)
-        budget = site.calls.false_alarms_per_year
+        self._has_button = any(contact.meaning == "no-voice" for line in site.line for contact in _contacts(line))
+        self._proof = Proof(site.calls.shadow_days, now_ns)
+        self._proof.restore(known.get("quiet_s"), DETECTORS)
+        self._standing = Standing(site.site.id, site.site.noc_phone or "your NOC", self._proof)
+        self._flaps = Flaps()
+        self._utc: tuple[int, float | None] = (now_ns, None)
         self._silence: Silence | None = None
-        if self._feeds and site.calls.silence:
-            self._silence = Silence(
-                self._streams,
-                site.site.timezone,
-                site.site.calls_per_hour,
-                budget,
-                now_ns,
-                _mapping(known.get("silence")),
-            )
-        self._voices: dict[str, Voice] = {}
-        if smdr and site.calls.voice:
-            prior = PRIOR_ABANDONED if any(line.abandoned_recorded for line in smdr) else PRIOR_DURATION
-            share = budget / (2 * len(self._streams))  # two detectors in each stream
-            guess = site.site.calls_per_hour or 5.0
-            self._voices = {name: Voice(site.calls.talk_s, prior, share, guess) for name in self._streams}
-            self._restore_voices(known.get("voices"))
-        self._quiet_s = _quiet(known.get("quiet_s"))
-        self._quiet_at_ns = now_ns
-        self._stands: dict[tuple[str, str, str], tuple[bool, str, bool]] = {}
-        self._changed: list[CallCondition] = []
-        self._stood_links: dict[str, list[tuple[str, str]]] = {}
+        self._looks: dict[str, StreamLook] = {}
+        self._silent_before: set[str] = set()
         self._diverted: dict[tuple[str, str], bool] = {}
+        if self._feeds and site.calls.silence:
+            self._listen(known.get("silence"), now_ns)
+        self._voices: dict[str, Voice] = self._judges_of_voice(mapping(known.get("voices")))
+        self._stood_links: dict[str, list[tuple[str, str]]] = {}
+        self._counted: dict[int, tuple[str, ...]] = {}
         self._arrived_ns: int | None = None
+        self._record_ns: int | None = None
         self._saved_ns = now_ns
         self._dirty = False
-        for line in self._feeds:
-            self._feed(line, False, now_ns)
+        self._touched = True
+        self._due_ns: int | None = None
 
-    def _restore_voices(self, known: object) -> None:
-        for name, voice in self._voices.items():
-            one = _mapping(_mapping(known).get(name)) if known else {}
-            if one:
-                try:
-                    voice.restore(one)
-                except (ValueError, TypeError, KeyError, OverflowError):
-                    self.restored = False
+    def _class_streams(self) -> tuple[str, ...]:
+        room = STREAMS_MAX - len(self._plain)
+        return tuple(f"class:{name}" for name, calls in self._classes.items() if calls >= CLASS_CALLS)[:room]
+
+    def _listen(self, saved: object, now_ns: int) -> None:
+        """A silence detector for the streams of now, with what is learned of them."""
+        calls, place = self._site.calls, self._site.site
+        known = mapping(saved)
+        self._silence = Silence(
+            self._streams, place.timezone, place.calls_per_hour, calls.false_alarms_per_year, now_ns, known or None
+        )
+        self.restored = self.restored and (self._silence.restored or not known)
+        at_ns, utc_s = self._utc
+        if utc_s is not None:
+            self._silence.clock(now_ns, utc_s + (now_ns - at_ns) / NS, True)
+        self._feed(now_ns)
+
+    def _judges_of_voice(self, known: Mapping[str, Any]) -> dict[str, Voice]:
+        if not self._smdr or not self._site.calls.voice:
+            return {}
+        prior = PRIOR_ABANDONED if any(line.abandoned_recorded for line in self._smdr) else PRIOR_DURATION
+        share = self._site.calls.false_alarms_per_year / (TESTS * len(self._plain))
+        guess = self._site.site.calls_per_hour or GUESS_PER_H
+        voices = {name: Voice(self._site.calls.talk_s, prior, share, guess) for name in self._plain}
+        for name, voice in voices.items():
+            try:
+                if name in known:
+                    voice.restore(known[name])
+            except (ValueError, TypeError, KeyError, OverflowError):
+                voices[name] = Voice(self._site.calls.talk_s, prior, share, guess)
+                self.restored = False
+        return voices
 
     # -- in ------------------------------------------------------------------------------------------------------
 
@@ -96,229 +123,254 @@ class CallWatch:
             self._clock(reading, now_ns)
             return
         self._link_lives(reading)
-        self._changed += self._links.saw(reading, now_ns)
+        self._standing.changed += self._links.saw(reading, now_ns)
         if reading.source in self._alive:
             self._life(reading, now_ns)
+            self._touched = True
         if reading.kind == "contact":
             self._contact(reading, now_ns)
-        if self._silence is not None and reading.kind == "alarm":
-            self._silence.suspect(now_ns)
+        elif reading.kind == "alarm" and reading.state != "up":
+            self._line_alarm(now_ns)
         self._facts(self._book.saw(reading, now_ns), now_ns)
 
     def tick(self, now_ns: int) -> None:
-        """What time alone changes; call it at ``deadline``."""
-        self._changed += self._links.tick(now_ns)
+        """What time alone changes; call it at ``deadline``, and after ``saw``."""
+        if not self._touched and (self._due_ns is None or now_ns < self._due_ns):
+            return
+        self._touched = False
+        self._standing.changed += self._links.tick(now_ns)
         self._facts(self._book.tick(now_ns), now_ns)
         self._buttons.tick(now_ns)
         self._judge(now_ns)
+        self._due_ns = self._next_ns(now_ns)
 
-    def stood(self, resource: str, type_name: str, qualifier: str, text: str, shadow: bool, now_ns: int) -> None:
+    def stood(self, resource: str, type_name: str, qualifier: str, shadow: bool, now_ns: int) -> None:
         """An alarm of an earlier run stands; it stands on until this run's judges say otherwise."""
-        if type_name == "no-voice-button":
-            self._buttons.stand(now_ns)
-        elif type_name == "data-without-voice" and qualifier in self._voices:
-            self._voices[qualifier].alarm = True
-        elif type_name == "one-way-audio" and qualifier in self._voices:
-            self._voices[qualifier].collapsed = True
-        elif type_name in ("link-quiet", "data-quality"):
+        self._touched = True
+        if type_name in ("link-quiet", "data-quality"):
             self._stood_links.setdefault(resource, []).append((type_name, qualifier))
             return
-        self._stands[resource, type_name, qualifier] = (True, text, shadow)
+        voice = self._voices.get(qualifier)
+        judged = voice is not None
+        if type_name in ("no-voice-button", "voice-reported", "button-stuck"):
+            judged = self._has_button
+            if judged and type_name != "button-stuck":
+                self._buttons.stand(now_ns, critical=type_name == "no-voice-button")
+        elif type_name == "silence":
+            judged = self._silence is not None and qualifier in self._streams
+            self._silent_before.add(qualifier)
+        elif voice is not None and type_name == "data-without-voice":
+            voice.alarm = True
+        elif voice is not None:
+            voice.one_way.holds = True
+        self._standing.stood((resource, type_name, qualifier), shadow, judged=judged)
 
     def _link_lives(self, reading: Reading) -> None:
         """A good record ends what an earlier run said of its link; this run's judges begin anew."""
         if self._stood_links and reading.kind == "data" and reading.state == "up":
             link = str(reading.detail.get("link"))
             for type_name, qualifier in self._stood_links.pop(link, ()):
-                self._changed.append(CallCondition(link, type_name, qualifier, False))
+                self._standing.changed.append(CallCondition(link, type_name, qualifier, False))
 
     def _clock(self, reading: Reading, now_ns: int) -> None:
-        utc_s = reading.detail.get("utc_s")
+        utc_s, synced = reading.detail.get("utc_s"), reading.detail.get("synced") is True
+        known = float(utc_s) if isinstance(utc_s, int | float) and not isinstance(utc_s, bool) and synced else None
+        self._utc = (now_ns, known)
         if self._silence is not None:
-            known = isinstance(utc_s, int | float) and not isinstance(utc_s, bool)
-            self._silence.clock(now_ns, float(utc_s) if known else None, bool(reading.detail.get("synced")))  # type: ignore[arg-type]
+            self._silence.clock(now_ns, known, known is not None)
+            self._touched = True
 
     def _life(self, reading: Reading, now_ns: int) -> None:
         """A feed whose port is closed or whose heartbeat is lost says nothing of calls."""
-        if reading.kind in ("port-up", "port-down"):
-            self._feed(reading.source, reading.kind == "port-up", now_ns)
-        elif reading.kind == "heartbeat":
-            self._feed(reading.source, reading.state != "down", now_ns)
-        elif reading.kind in ("data", "call"):
-            self._feed(reading.source, True, now_ns)
+        alive = self._alive[reading.source]
+        if reading.kind == "port-down":
+            alive = False
+        elif reading.kind in UP or reading.kind == "heartbeat":
+            alive = reading.kind in UP or reading.state != "down"
+        if reading.kind == "data" and reading.detail.get("what") == "record":
+            self._record_ns = now_ns
+        if alive != self._alive[reading.source]:
+            self._alive[reading.source] = alive
+            self._feed(now_ns)
 
-    def _feed(self, line: str, alive: bool, now_ns: int) -> None:
-        self._alive[line] = alive
-        if self._silence is None:
-            return
-        heard = not any(self._diverted.values())
-        for stream in self._streams:
-            feeds = [one for one, of in self._feeds.items() if stream == "all" or stream in of.trunks.values()]
-            self._silence.feed(stream, heard and all(self._alive[one] for one in feeds), now_ns)
+    def _feed(self, now_ns: int) -> None:
+        if self._silence is not None:
+            for stream in self._streams:
+                self._silence.feed(stream, self._hears(stream), now_ns)
+
+    def _hears(self, stream: str) -> bool:
+        if self.diverted:
+            return False
+        feeds: Iterable[SmdrLine | AliLine] = self._feeds
+        both: tuple[SmdrLine | AliLine, ...] = (*self._smdr, *self._ali)
+        if stream.startswith("class:"):
+            feeds = self._ali
+        elif stream != "all":
+            feeds = [line for line in both if stream in line.trunks.values()]
+        return all(self._alive[line.id] for line in feeds)
 
     def _contact(self, reading: Reading, now_ns: int) -> None:
-        meaning = reading.detail.get("meaning")
+        meaning, active = reading.detail.get("meaning"), reading.detail.get("active")
         if meaning == "no-voice":
             self._buttons.pressed(reading, now_ns)
-        elif meaning == "make-busy":
-            self._diverted[reading.source, reading.subject] = reading.detail.get("active") is True
-            for line in self._feeds:
-                self._feed(line, self._alive[line], now_ns)
+            self._touched = True
+        elif meaning == "make-busy" and isinstance(active, bool):  # what can't be read is as it was
+            self._diverted[reading.source, reading.subject] = active
+            self._feed(now_ns)
+            self._touched = True
 
-    def _facts(self, facts: Iterable[Arrival | Ended], now_ns: int) -> None:
+    def _line_alarm(self, now_ns: int) -> None:
+        odds = self._flaps.alarm(now_ns) if self._silence is not None else None
+        if self._silence is not None and odds is not None:
+            self._silence.suspect(now_ns, odds, FLAP_S)
+            self._touched = True
+
+    def _facts(self, facts: Iterable[Arrival | Ended | CalledBack], now_ns: int) -> None:
         for fact in facts:
-            self._dirty = True
+            self._dirty = self._touched = True
             if isinstance(fact, Arrival):
                 self._arrived_ns = now_ns
                 self._buttons.arrivals += 1
-                if self._silence is not None:
-                    self._silence.call([s for s in fact.streams if s in self._streams], now_ns)
-            else:
+                self._arrived(fact.streams, now_ns)
+                self._counted[fact.call] = fact.streams
+                if len(self._counted) > 2 * CALLS_MAX:
+                    del self._counted[next(iter(self._counted))]
+            elif isinstance(fact, Ended):
+                before = self._counted.pop(fact.call, fact.streams)  # its trunk may be known only now
+                self._arrived([one for one in fact.streams if one not in before], now_ns)
                 for stream in fact.streams:
                     if stream in self._voices:
                         self._voices[stream].ended(fact)
+            else:
+                for stream in fact.streams:
+                    if stream in self._voices:
+                        self._voices[stream].back(fact)
+
+    def _arrived(self, streams: Iterable[str], now_ns: int) -> None:
+        known = [one for one in streams if one in self._streams]
+        self._silent_before.difference_update(known)
+        if self._silence is None:
+            return
+        if known:
+            self._silence.call(known, now_ns)
+        for name in (one[6:] for one in streams if one.startswith("class:")):
+            self._classes[name] = min(self._classes.get(name, 0) + 1, CLASS_CALLS)
+            if self._classes[name] == CLASS_CALLS and f"class:{name}" not in self._streams:
+                self._streams = self._plain + self._class_streams()
+                self._listen(self._silence.saved(), now_ns)
 
     # -- judgement -----------------------------------------------------------------------------------------------
 
     def _judge(self, now_ns: int) -> None:
-        if self._silence is not None:
-            for look in self._silence.judge(now_ns):
-                if look.state != "-":
-                    text = self._silence_text(look.stream, look.expected)
-                    evidence = {"expected": round(look.expected, 1), "rate_per_h": round(look.rate_per_h, 2)}
-                    self._say("silence", look.stream, look.state == "d", text, evidence, now_ns)
-                if look.able and look.rate_per_h > 0 and look.stream in self._voices:
-                    self._voices[look.stream].calls_per_h = look.rate_per_h
+        looks = self._silence.judge(now_ns) if self._silence is not None else []
+        self._looks = {look.stream: look for look in looks}
+        self._prove(now_ns)
+        for look in looks:
+            if look.state != "-":
+                silent = look.state == "d" or look.stream in self._silent_before
+                self._standing.silence(look.stream, silent, look.expected, look.rate_per_h)
         for name, voice in self._voices.items():
-            self._judge_voice(name, voice, now_ns)
-        reported, critical = self._buttons.reported, self._buttons.critical
-        text = "A dispatcher could not hear a caller. Listen to the next calls; call back who can't be heard."
-        self._say("voice-reported", "all", reported and not critical, text, {}, now_ns)
-        text = f"Dispatchers can't hear callers. {TALK} Ring {self._noc()}."
-        self._say("no-voice-button", "all", critical, text, {"presses": self._buttons.presses}, now_ns)
-        stuck = self._buttons.stuck(now_ns)
-        self._say(
-            "button-stuck", "no-voice", bool(stuck), f"No-voice button held down: {', '.join(stuck)}.", {}, now_ns
-        )
-
-    def _judge_voice(self, name: str, voice: Voice, now_ns: int) -> None:
-        where = "" if name == "all" else f" on {name}"
-        count = voice.run
-        text = f"Callers may not hear you{where}. {TALK} Ring {self._noc()}. {count} callers in a row, and no talk."
-        evidence: dict[str, Any] = {"callers": count, "needed": voice.needed, "p": round(voice.p, 3)}
-        self._say("data-without-voice", name, voice.alarm, text, evidence, now_ns)
-        text = f"Calls{where} are answered and soon over: one side may hear nothing. {TALK} Ring {self._noc()}."
-        self._say("one-way-audio", name, voice.collapsed, text, {}, now_ns)
-
-    def _silence_text(self, stream: str, expected: float) -> str:
-        where = "No calls come" if stream == "all" else f"No calls come on {stream}"
-        return f"{where}: {expected:.0f} were due. Have a test call made; ring {self._noc()}."
-
-    def _noc(self) -> str:
-        return self._site.site.noc_phone or "your NOC"
-
-    def _say(
-        self, type_name: str, qualifier: str, holds: bool, text: str, evidence: Mapping[str, Any], now_ns: int
-    ) -> None:
-        """Tell a condition where it changed; a new alarm of a detector begins its days of proof again."""
-        resource = self._site.site.id if qualifier in ("all", "no-voice") else qualifier
-        key = (resource, type_name, qualifier)
-        detector = {"silence": "silence", "data-without-voice": "voice", "one-way-audio": "one-way"}.get(type_name)
-        before = self._stands.get(key)
-        shadow = before[2] if before is not None and before[0] else self._shadow(detector, now_ns)
-        now = (holds, text if holds else "", shadow)
-        if now == before or (before is None and not holds):
-            return
-        if holds and detector is not None and (before is None or not before[0]):
-            self._prove(now_ns)
-            self._quiet_s[detector] = 0.0
-        if before is None or before[0] != holds:
-            self._changed.append(CallCondition(resource, type_name, qualifier, holds, now[1], dict(evidence), shadow))
-            self._stands[key] = now
+            self._standing.voice(name, voice)
+        if self._has_button:
+            button = self._buttons
+            self._standing.buttons(button.reported, button.critical, button.presses, button.stuck(now_ns))
 
     def _prove(self, now_ns: int) -> None:
-        """Count the time that detectors went without an alarm, while they could hear."""
-        since_s = (now_ns - self._quiet_at_ns) / NS
-        self._quiet_at_ns = now_ns
-        if all(self._alive.values()):
-            for detector in DETECTORS:
-                self._quiet_s[detector] += since_s
-
-    def _shadow(self, detector: str | None, now_ns: int) -> bool:
-        if detector is None:
-            return False
-        self._prove(now_ns)
-        return self._quiet_s[detector] < self._site.calls.shadow_days * DAY_S
+        """Count the time in which a detector judged the whole site."""
+        look, voice = self._looks.get("all"), self._voices.get("all")
+        heard = bool(self._feeds) and self._hears("all")
+        judging = {
+            "silence": look is not None and look.able,
+            "voice": voice is not None and heard and voice.able,
+            "one-way": voice is not None and heard and voice.one_way.able,
+        }
+        self._proof.passed(now_ns, judging)
 
     # -- out -----------------------------------------------------------------------------------------------------
 
     def conditions(self) -> list[CallCondition]:
         """What changed since this was last asked."""
-        changed, self._changed = self._changed, []
-        return changed
+        return self._standing.take()
 
     def deadline(self, now_ns: int) -> int | None:
         """When ``tick`` next has something to say; None for never."""
+        due = self._next_ns(now_ns)
+        return None if due is None else max(due, now_ns + 1)
+
+    def _next_ns(self, now_ns: int) -> int | None:
         times = [self._links.deadline(), self._book.deadline(), self._buttons.deadline(now_ns)]
         if self._silence is not None:
             times.append(self._silence.deadline(now_ns))
         if self._dirty:
             times.append(self._saved_ns + int(SAVE_EVERY_S * NS))
-        due = min((time for time in times if time is not None), default=None)
-        return None if due is None else max(due, now_ns + 1)
+        return min((time for time in times if time is not None), default=None)
+
+    @property
+    def diverted(self) -> bool:
+        """Whether a make-busy contact says that calls are sent elsewhere on purpose."""
+        return any(self._diverted.values())
+
+    @property
+    def talked_ns(self) -> int | None:
+        """When the last talk of ``talk_s`` was known to be over."""
+        whole = self._voices.get("all")
+        return whole.talked_ns if whole is not None else None
 
     def columns(self, now_ns: int) -> dict[str, str]:
         """The verdict's A (arrivals), V (talk), R (records) and H (heartbeat), those that this site can have."""
-        out = {}
-        if any(isinstance(line, AliLine) for line in self._site.line):
-            out.update(self._links.columns(now_ns))
+        out = self._links.columns(now_ns) if self._ali else {}
         if self._feeds:
-            silent = [key[2] for key, (holds, _, _) in self._stands.items() if key[1] == "silence" and holds]
-            out["A"] = "d" if "all" in silent else "g" if silent else "u" if self._arrives(now_ns) else "-"
-        button = any(contact.meaning == "no-voice" for line in self._site.line for contact in _contacts(line))
-        if self._voices or button:
-            whole = self._voices.get("all")
-            if self._buttons.critical or any(voice.alarm for voice in self._voices.values()):
-                out["V"] = "d"
-            elif any(voice.collapsed for voice in self._voices.values()):
-                out["V"] = "g"
-            else:
-                talked_ns = whole.talked_ns if whole is not None and not whole.run else None
-                out["V"] = "u" if talked_ns is not None and now_ns - talked_ns <= self._fresh_ns(now_ns) else "-"
+            silent = self._standing.silent()
+            arrives = self._hears("all") and self._fresh(self._arrived_ns, now_ns)
+            out["A"] = "d" if "all" in silent else "g" if silent else "u" if arrives else "-"
+        if self._voices or self._has_button:
+            out["V"] = self._voice_column(now_ns)
         return out
 
-    def _arrives(self, now_ns: int) -> bool:
-        return self._arrived_ns is not None and now_ns - self._arrived_ns <= self._fresh_ns(now_ns)
+    def _voice_column(self, now_ns: int) -> str:
+        whole = self._voices.get("all")
+        if self._buttons.critical or (whole is not None and whole.alarm):
+            return "d"
+        if any(voice.alarm or voice.collapsed for voice in self._voices.values()):
+            return "g"
+        talks = whole is not None and not whole.run and self._fresh(whole.talked_ns, now_ns)
+        return "u" if talks else "-"
 
-    def _fresh_ns(self, _now_ns: int) -> int:
-        rate = self._site.site.calls_per_hour or 0.0
-        for voice in self._voices.values():
-            rate = max(rate, voice.calls_per_h)
-        return int(max(FRESH_S, FRESH_EXPECTED * 3600.0 / rate if rate else 0.0) * NS)
+    def _fresh(self, at_ns: int | None, now_ns: int) -> bool:
+        if at_ns is None:
+            return False
+        look = self._looks.get("all")
+        if look is None or not look.able or look.rate_per_h <= 0.0:
+            return now_ns - at_ns <= int(FRESH_S * NS)
+        return (now_ns - at_ns) / NS / 3600.0 * look.rate_per_h <= FRESH_EXPECTED
 
     def good_ns(self) -> dict[str, int | None]:
         """When a column that looks up was last seen so."""
-        whole = self._voices.get("all")
-        return {"A": self._arrived_ns, "R": self._arrived_ns, "V": whole.talked_ns if whole else None}
+        return {"A": self._arrived_ns, "R": self._record_ns, "V": self.talked_ns}
 
     def shadowed(self) -> frozenset[str]:
         """The columns that look bad by nothing but detectors in shadow."""
-        columns = {"silence": "A", "data-without-voice": "V", "one-way-audio": "V", "no-voice-button": "V"}
-        standing = [(columns[key[1]], look[2]) for key, look in self._stands.items() if look[0] and key[1] in columns]
-        sounding = {column for column, shadow in standing if not shadow}
-        return frozenset(column for column, shadow in standing if shadow and column not in sounding)
+        return self._standing.shadowed()
 
     def status(self, now_ns: int) -> list[dict[str, Any]]:
         """Each detector and stream: whether it can judge, and why not; for ``status --json``."""
         out: list[dict[str, Any]] = []
         if self._silence is not None:
-            out += [{"detector": "silence", **one} for one in self._silence.status(now_ns)]
-        out += [{"detector": "voice", "stream": name, **voice.status()} for name, voice in self._voices.items()]
+            left_s = round(self._proof.left_s("silence"))
+            out += [{"detector": "silence", **one, "shadow_s": left_s} for one in self._silence.status(now_ns)]
+        left_s = round(self._proof.left_s("voice"))
+        out += [
+            {"detector": "voice", "stream": name, **voice.status(), "shadow_s": left_s}
+            for name, voice in self._voices.items()
+        ]
         out += [{"detector": "link", **one} for one in self._links.status(now_ns)]
         if self._feeds:
-            out.append(
-                {"detector": "calls", "seen": self._book.seen, "held": self._book.held, "dropped": self._book.dropped}
-            )
+            book = self._book
+            counts = {"seen": book.seen, "held": book.held, "dropped": book.dropped, "unknown": book.unknown}
+            out.append({"detector": "calls", **counts, "copies": book.copies, "diverted": self.diverted})
+        if self._has_button:
+            stuck = ", ".join(self._buttons.stuck(now_ns))[:200]
+            out.append({"detector": "button", "presses": self._buttons.presses, "stuck": stuck})
         return out
 
     def to_save(self, now_ns: int, force: bool = False) -> dict[str, Any] | None:
@@ -327,29 +379,17 @@ class CallWatch:
         if not self._dirty or not (due or force):
             return None
         self._saved_ns, self._dirty = now_ns, False
+        self._touched = True
         self._prove(now_ns)
         return {
             "v": VERSION,
             "silence": self._silence.saved() if self._silence is not None else None,
             "voices": {name: voice.saved() for name, voice in self._voices.items()},
             "links": self._links.learned(),
-            "quiet_s": {name: round(value) for name, value in self._quiet_s.items()},
+            "quiet_s": self._proof.saved(),
+            "classes": dict(self._classes),
         }
 
 
 def _contacts(line: schema.Line) -> tuple[Any, ...]:
     return line.contacts if isinstance(line, ModbusLine | ContactsLine) else ()
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _quiet(known: object) -> dict[str, float]:
-    saved = _mapping(known)
-    out = {}
-    for name in DETECTORS:
-        value = saved.get(name)
-        good = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e12
-        out[name] = float(value) if good else 0.0  # type: ignore[arg-type]
-    return out

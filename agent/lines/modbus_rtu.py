@@ -104,7 +104,7 @@ class Ask:
         """The first frame that is complete, whatever stands before it: by its end, so that chunks don't matter.
 
         An adapter for two wires hears itself. That echo may look like an answer (address 0x03xx, 17 to 24 inputs), so
-        what equals the request is the echo, never an answer: a dead unit must not look alive.
+        what equals the request is the echo (it stands first below), never an answer: a dead unit must not look alive.
         """
         at = heard.find(self.frame)
         echo = None if at < 0 else Found("echo", at, at + REQUEST_BYTES, b"")
@@ -116,7 +116,7 @@ class Ask:
         at = heard.find(head)
         while 0 <= at <= len(heard) - size:
             frame = heard[at : at + size]
-            if checked(frame) and frame != self.frame:
+            if checked(frame):
                 return Found(what, at, at + size, frame[3:-2] if what == "answer" else frame[2:3])
             at = heard.find(head, at + 1)
         return None

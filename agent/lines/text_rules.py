@@ -27,7 +27,7 @@ _REASONS: tuple[tuple[str, str], ...] = (
     (r"invalid perl operator: \(\?(<?[=!]|<)", f"has look-around, such as (?=...); there is none here: {_LINEAR}"),
     (r"invalid perl operator: \(\?>", f"has an atomic group; it is not needed here: {_LINEAR}"),
     (r"invalid repetition size|bad repetition argument", "repeats something more than 1000 times"),
-    (r"bad repetition operator: (\*\+|\+\+|\?\+)", f"has a possessive *+ or ++; it is not needed here: {_LINEAR}"),
+    (r"bad repetition operator: [+?*][+]", f"has a possessive repetition; it is not needed here: {_LINEAR}"),
     (r"bad repetition operator", "repeats a repetition, such as a**"),
     (r"no argument for repetition operator", "has *, +, ? or {} with nothing before it to repeat"),
     (r"missing \)", "has a ( that is never closed"),

@@ -131,7 +131,7 @@ def police_dispersion() -> dict[int, float]:
 
 @cache
 def fitted() -> Bursts:
-    """Burstiness of the real data. The larger of police within minutes and fire within hours; day CV of the fire counts.
+    """Burstiness of the real data: the larger of police within minutes and fire within hours; day CV of fire's counts.
 
     Variance over mean rises with the window as phi + slow x expected: its value at no window is the bursts' own.
     For geometric clusters of mean c it is 2c - 1.

@@ -2,7 +2,8 @@
 
 Delay: calls stop at a random second of each hour; how long until the alarm, in a copy of the detector as it then
 stands. The bound is the time in which ln N calls would have been expected from there on (N calls a year, one false
-alarm); ``least`` is one call less, the mean of the best detector at one false alarm a year. False alarms count from the very start, the learning included.
+alarm); ``least`` is one call less, the mean of the best detector at one false alarm a year. False alarms count from
+the very start, the learning included.
 """
 
 from __future__ import annotations
@@ -251,8 +252,8 @@ def _rows(what: str, told: dict[str, Any], how: str, judged: bool = False) -> li
         ),
         Row(
             f"{what}: mean delay", "<= 1.5 x ln N/rate at >= 10/h",
-            f"{told['delay_min']:g} min [{told['delay_95'][0]:g}, {told['delay_95'][1]:g}], bound {told['bound_min']:g} = "
-            f"{told['times_bound']:g} x; the best at its own alarms {told['least_at_own_alarms_min']:g}",
+            f"{told['delay_min']:g} min [{told['delay_95'][0]:g}, {told['delay_95'][1]:g}], "
+            f"bound {told['bound_min']:g} = {told['times_bound']:g} x; the best at its own alarms {told['least_at_own_alarms_min']:g}",
             told["times_bound"] <= 1.5 if told["calls_per_h"] >= 9.5 else None,
             f"by hour, minutes (bound): {by_hour}",
         ),

@@ -128,6 +128,12 @@ def test_an_echo_that_looks_like_an_answer_is_the_echo() -> None:
     assert after.what == "answer"
 
 
+def test_the_frame_that_ends_first_is_taken_so_that_chunks_do_not_matter() -> None:
+    ask, inner = Ask(1, 2, 0, 64), bytes.fromhex("01 82 01 81 60")
+    found = ask.find(answer(ask, inner))
+    assert found == Found("exception", 3, 8, b"\x01")
+
+
 @pytest.mark.parametrize(
     ("heard", "why"),
     [

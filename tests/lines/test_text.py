@@ -95,6 +95,13 @@ def test_a_count_in_a_window_and_an_end_by_time() -> None:
     assert rules.feed(b"LINK DOWN\nLINK DOWN\n", 26 * NS) == []  # the old matches are gone
 
 
+def test_a_clear_begins_the_count_anew() -> None:
+    up = Rule(name="up", match="LINK UP", point="line-errors", subject="T1-1", says="clear")
+    rules = TextRules(line(FLAP, up))
+    assert kinds(rules.feed(b"LINK DOWN\nLINK DOWN\nLINK UP\nLINK DOWN\n", 0)) == [("clear", "T1-1")]
+    assert kinds(rules.feed(b"LINK DOWN\nLINK DOWN\nLINK UP\n", 0)) == [("alarm", "T1-1"), ("clear", "T1-1")]
+
+
 def test_what_an_earlier_run_left_ends_when_the_rule_has_not_matched_for_its_time() -> None:
     rules = TextRules(line(FLAP))
     assert rules.due_ns() is None  # nothing was heard: nothing is known

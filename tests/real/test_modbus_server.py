@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import shutil
 import subprocess
 import sys
@@ -47,6 +48,7 @@ class Unit:
     def _said(self, word: str) -> None:
         assert self.process is not None
         assert self.process.stdout is not None
+        assert select.select([self.process.stdout], [], [], PATIENCE_S)[0], f"the unit did not say {word}"
         assert self.process.stdout.readline().strip() == word
 
     def kill(self) -> None:
@@ -132,7 +134,7 @@ def test_inputs_are_followed_and_a_unit_that_dies_is_unknown_until_it_is_back(
 def test_a_unit_that_has_no_such_inputs_says_so(pair: tuple[str, str], unit: Unit) -> None:
     async def scenario() -> None:
         unit.start()
-        async with watching(line(pair[0], function="coils")) as w:
+        async with watching(line(pair[0], address=200)) as w:
             await seen(w, "cpe", ("unknown", None))
             event = w.last("event")
             assert (event.subject, event.state) == ("unit", "unknown")
@@ -141,7 +143,7 @@ def test_a_unit_that_has_no_such_inputs_says_so(pair: tuple[str, str], unit: Uni
     asyncio.run(scenario())
 
 
-def test_a_unit_of_another_number_does_not_answer(pair: tuple[str, str], unit: Unit) -> None:
+def test_a_unit_of_another_number_is_no_health(pair: tuple[str, str], unit: Unit) -> None:
     async def scenario() -> None:
         unit.start()
         async with watching(line(pair[0], unit=18)) as w:

@@ -253,7 +253,8 @@ def _rows(what: str, told: dict[str, Any], how: str, judged: bool = False) -> li
         Row(
             f"{what}: mean delay", "<= 1.5 x ln N/rate at >= 10/h",
             f"{told['delay_min']:g} min [{told['delay_95'][0]:g}, {told['delay_95'][1]:g}], "
-            f"bound {told['bound_min']:g} = {told['times_bound']:g} x; the best at its own alarms {told['least_at_own_alarms_min']:g}",
+            f"bound {told['bound_min']:g} = {told['times_bound']:g} x; "
+            f"the best at its own alarms {told['least_at_own_alarms_min']:g}",
             told["times_bound"] <= 1.5 if told["calls_per_h"] >= 9.5 else None,
             f"by hour, minutes (bound): {by_hour}",
         ),

@@ -30,7 +30,13 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit status."""
-    args = parser().parse_args(arguments)
+    top = parser()
+    args, rest = top.parse_known_args(arguments)
+    # argparse gives an optional positional up at the first option; one that stands behind them is taken here.
+    if len(rest) == 1 and not rest[0].startswith("-") and getattr(args, getattr(args, "late", ""), None) == "-":
+        setattr(args, args.late, rest.pop())
+    if rest:
+        top.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         status: int = args.run(args)
     except BrokenPipeError:  # the reader of our output has gone: nothing is wrong with us

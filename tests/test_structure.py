@@ -43,14 +43,15 @@ PURE = """
     agent/lines/tl1_command.py agent/lines/tl1_words.py agent/lines/atag.py agent/lines/framing.py
     agent/lines/parser.py agent/lines/dialects.py agent/lines/csu.py agent/lines/csu_words.py
     agent/lines/cisco.py agent/lines/console.py agent/lines/ali.py agent/lines/ali_framing.py
-    agent/lines/ali_text.py agent/lines/ali_place.py agent/lines/smdr agent/lines/text.py agent/lines/modbus.py
-    agent/lines/modbus_rtu.py agent/lines/contacts.py agent/lines/contact_points.py agent/lines/capture.py
-    agent/lines/guess.py agent/lines/decode.py agent/paths/icmp.py agent/paths/outcome.py agent/paths/judge.py
-    agent/paths/sip.py agent/site/words.py agent/site/columns.py agent/site/line.py agent/site/schema.py
-    agent/site/walk.py agent/site/where.py agent/site/rules.py agent/site/line_rules.py agent/site/hosts.py
-    agent/site/describe.py agent/site/describe_lines.py agent/journal/chain.py agent/journal/entry.py
-    agent/uplink/flow.py agent/uplink/ranges.py agent/uplink/stream.py agent/uplink/topics.py
-    agent/uplink/messages.py agent/uplink/backoff.py
+    agent/lines/ali_text.py agent/lines/ali_place.py agent/lines/smdr agent/lines/text.py
+    agent/lines/text_rules.py agent/lines/modbus.py agent/lines/modbus_rtu.py agent/lines/contacts.py
+    agent/lines/contact_points.py agent/lines/capture.py agent/lines/guess.py agent/lines/decode.py
+    agent/paths/icmp.py agent/paths/outcome.py agent/paths/judge.py agent/paths/sip.py agent/site/words.py
+    agent/site/columns.py agent/site/line.py agent/site/schema.py agent/site/walk.py agent/site/where.py
+    agent/site/rules.py agent/site/line_rules.py agent/site/hosts.py agent/site/describe.py
+    agent/site/describe_lines.py agent/journal/chain.py agent/journal/entry.py agent/uplink/flow.py
+    agent/uplink/ranges.py agent/uplink/stream.py agent/uplink/topics.py agent/uplink/messages.py
+    agent/uplink/backoff.py
 """.split()
 WORLDLY = {
     "time",

@@ -1,9 +1,11 @@
 """Data without voice, told from how calls end. Pure. One ``Voice`` a stream; one-way audio is in ``one_way.py``.
 
-Alarm after r = ceil(ln N / ln(1/p)) distinct callers in a row without a talk of ``talk_s``: p is how often a call of
-this site ends so, N the calls a year over the false alarms a year allowed (outages.md section 7). A run begins after a
-talk, so (1 - p) N p^r <= 1 - p of them a year are chance. p is learned: the prior stands for ``PRIOR_CALLS`` calls; a
-run counts once a talk has ended it, and never if it came to an alarm; ``MEMORY_CALLS`` are remembered.
+Alarm after at most r = ceil(ln N / ln(1/p)) distinct callers in a row without a talk of ``talk_s``: p is how often a
+call of this site ends so, N the calls a year over the false alarms a year allowed (outages.md section 7). A run begins
+after a talk, so only (1 - p) N p^r runs a year come to r by chance. Half of that slack is given away: with
+ln N - ln(1/(1-p))/2 for ln N a p learned a little too high still alarms within r, and false alarms stay under
+sqrt(1 - p) of what is allowed. p is learned: the prior stands for ``PRIOR_CALLS`` calls; a run counts once a talk has
+ended it, and never if it came to an alarm; ``MEMORY_CALLS`` are remembered.
 
 A call-back within five minutes is evidence more: each caller of the run is weighed by how often callers of this site
 who had no talk are called back (learned) against ``CALLED_BACK_BAD`` where nobody can talk, and that sum may pass ln N
@@ -100,7 +102,8 @@ class Voice:
     @property
     def needed(self) -> int:
         """r: so many distinct callers in a row without a talk are an alarm."""
-        return max(CALLERS_LEAST, math.ceil(self.log_n / -math.log(self.p)))
+        p = self.p
+        return max(CALLERS_LEAST, math.ceil((self.log_n + math.log(1.0 - p) / 2.0) / -math.log(p)))
 
     @property
     def run(self) -> int:

@@ -27,7 +27,7 @@ def add(verbs: argparse._SubParsersAction[Any]) -> None:
         epilog="Exit status: 0 all understood, 1 some of it was garbage or the dialect is unknown, 2 wrong usage, an "
         "unreadable file, or settings that can't work.",
     )
-    verb.add_argument("dialect", choices=CHOICES, metavar="DIALECT", help=f"what the line speaks: {', '.join(CHOICES)}")
+    verb.add_argument("dialect", nargs="?", metavar="DIALECT", help=f"what the line speaks: {', '.join(CHOICES)}")
     verb.add_argument("file", nargs="?", default="-", metavar="FILE", help="the bytes; - or nothing: standard input")
     verb.add_argument(
         "--map", metavar="TOML", help="what would stand in the site file's [[line]]: a dry run of a column map or rules"
@@ -35,13 +35,21 @@ def add(verbs: argparse._SubParsersAction[Any]) -> None:
     verb.add_argument("--switch", metavar="NAME", help="smdr: the switch, as in the site file")
     verb.add_argument("--framing", metavar="NAME", help="ali: how a record ends, as in the site file")
     verb.add_argument("--show-callers", action="store_true", help="show numbers, which are masked otherwise")
-    verb.set_defaults(run=run)
+    verb.set_defaults(run=run, late="file")
 
 
 def run(args: argparse.Namespace) -> int:
     """0 all understood, 1 garbage was found or nothing recognised, 2 the file or the settings can't be used."""
     import contextlib
     import io
+
+    if args.dialect not in CHOICES and args.map is not None:  # dialtone decode --map FILE CAPTURE
+        if args.dialect is not None and args.file == "-":
+            args.file, args.dialect = args.dialect, None
+        args.dialect = args.dialect or "map"
+    elif args.dialect not in CHOICES:
+        print(f"dialtone decode: DIALECT must be one of {', '.join(CHOICES)}", file=sys.stderr)
+        return 2
 
     from agent.lines.capture import CaptureInvalid
     from agent.lines.parser import DialectRefused
@@ -141,6 +149,8 @@ def _mapped(args: argparse.Namespace) -> Line | int:
     except (OSError, ValueError) as error:
         print(f"dialtone: {args.map}: {error}", file=sys.stderr)
         return 2
+    if args.dialect == "map":
+        args.dialect = "text" if "rules" in data else "smdr"
     if args.dialect == "smdr" and "map" not in data and "switch" not in data:
         data = {"map": data}
     if args.dialect == "smdr":

@@ -139,8 +139,7 @@ class ByteExchange:
             return
         try:
             self._post_all(self._parser.idle(now_ns))
-            if self._talker is not None:
-                self._speak()
+            self._speak()
         except Exception as bug:
             self._ended(bug)
 

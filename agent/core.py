@@ -14,9 +14,10 @@ import msgspec
 
 from agent import readings as r
 from agent.alarms import annunciator
-from agent.alarms.book import NS, Alarm, AlarmBook
+from agent.alarms.book import NS, AlarmBook
 from agent.alarms.lines import LineAlarms
 from agent.alarms.paths import PathAlarms
+from agent.alarms.restored import CALL_POINTS, restored_by_line
 from agent.alarms.trunks import Condition
 from agent.calls.watch import CallWatch
 from agent.effects import Effect, Record, Reply, SetPanel, StartCheck
@@ -26,7 +27,7 @@ from agent.panel import DARK, PanelView
 from agent.paths.judge import CheckSchedule
 from agent.payloads import AlarmState
 from agent.site import schema
-from agent.site.line import AliLine, TextLine
+from agent.site.line import AliLine
 from agent.verdict.judge import Verdict, judge
 
 TEST_MAX_S = 30.0
@@ -373,14 +374,6 @@ class Core:
             records.append(Record("alarm", msgspec.to_builtins(change), urgent=True))
         return records
 
-    def _restores(self, alarm: Alarm) -> bool:
-        """Whether a line's own judge has to know of it, to end it when the equipment clears it."""
-        line = self._lines.get(alarm.resource)
-        if line is None:
-            return False
-        ruled = isinstance(line.line, TextLine) and alarm.point.name in RESTORED_BY_RULES and alarm.qualifier != "link"
-        return ruled or alarm.point.name in RESTORED_BY_LINE
-
     def learned(self) -> dict[str, Any] | None:
         """What is learned since it was last saved; for an orderly end."""
         return self._watch.to_save(self._now_ns, force=True)
@@ -408,7 +401,7 @@ class Core:
         for alarm in list(self._book):
             if alarm.resource not in known:
                 self._book.forget(alarm.id, now_ns)
-            elif alarm.active and self._restores(alarm):
+            elif alarm.active and restored_by_line(alarm, self._lines.get(alarm.resource)):
                 aid = str(alarm.evidence.get("aid") or alarm.qualifier)
                 self._lines[alarm.resource].judge.restore(aid, alarm.point.name, alarm.evidence)
             elif alarm.active and alarm.point.name in CALL_POINTS:
@@ -416,32 +409,6 @@ class Core:
             told = alarm.point.severity == "critical" and not alarm.shadow
             if alarm.active and alarm.id in unreceived and told:
                 self._unreceived[alarm.id] = alarm.times_raised
-
-
-CALL_POINTS = frozenset(
-    {
-        "silence",
-        "data-without-voice",
-        "one-way-audio",
-        "no-voice-button",
-        "voice-reported",
-        "button-stuck",
-        "data-quality",
-        "link-quiet",
-    }
-)
-RESTORED_BY_LINE = frozenset({"los", "lof", "ais", "rai", "loopback", "trunk-down", "line-errors", "cpe-alarm"})
-RESTORED_BY_RULES = frozenset(  # what a site's own text rules may raise besides
-    {
-        "power-on-battery",
-        "firewall-fault",
-        "router-fault",
-        "far-end-fault",
-        "lan-fault",
-        "ha-degraded",
-        "link-quiet",
-    }
-)
 
 
 class RequestRefused(Exception):

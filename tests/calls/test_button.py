@@ -74,3 +74,43 @@ def test_a_critical_press_stands_for_its_time_after_a_restart() -> None:
     assert buttons.critical
     buttons.tick(900 * NS)
     assert not buttons.critical
+
+
+def test_each_press_renews_what_stands() -> None:
+    buttons = Buttons(sees_calls=True)
+    press(buttons, 10)
+    press(buttons, 800)
+    buttons.tick(1000 * NS)
+    assert buttons.reported
+    assert not buttons.critical
+    buttons.arrivals += 1
+    press(buttons, 1500)
+    assert buttons.critical
+    buttons.tick(2399 * NS)
+    assert buttons.critical
+    buttons.tick(2400 * NS)
+    assert not buttons.critical
+
+
+def test_a_contact_that_cannot_be_read_is_neither_pressed_nor_let_go() -> None:
+    buttons = Buttons(sees_calls=False)
+    for at_s, active in ((10, True), (60, None), (120, True), (121, None), (150, True)):
+        detail = {"meaning": "no-voice", "active": active, "position": "seat-1"}
+        buttons.pressed(Reading("pins", "contacts", "contact", "v", None, at_s * NS, detail), at_s * NS)
+    assert (buttons.presses, buttons.critical) == (1, False)
+    assert buttons.stuck(150 * NS) == ["seat-1"]
+
+
+def test_a_press_of_an_earlier_run_is_no_other_seat() -> None:
+    buttons = Buttons(sees_calls=True)
+    buttons.stand(0, critical=False)
+    press(buttons, 10)
+    assert (buttons.reported, buttons.critical) == (True, False)
+
+
+def test_ever_more_seats_are_bounded() -> None:
+    buttons = Buttons(sees_calls=True)
+    for number in range(500):
+        press(buttons, number, f"seat-{number}")
+    assert len(buttons._let_go) <= 64
+    assert buttons.presses == 500

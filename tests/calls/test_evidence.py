@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.calls.evidence import CALLS_MAX, CallBook
-from agent.calls.facts import Arrival, Ended
+from agent.calls.facts import Arrival, CalledBack, Ended
 from agent.lines.parser import CALL_FIELDS, DATA_FIELDS
 from agent.readings import Reading
 from agent.site import schema
@@ -37,11 +37,11 @@ def record(at_s: float, key: str | None = "k1", **more: Any) -> Reading:
     return Reading("smdr", "smdr", "call", "in", None, int(at_s * NS), detail)
 
 
-def told(book: CallBook, *readings: Reading) -> list[Arrival | Ended]:
+def told(book: CallBook, *readings: Reading) -> list[Arrival | Ended | CalledBack]:
     return [fact for one in readings for fact in (*book.tick(one.at_ns), *book.saw(one, one.at_ns))]
 
 
-def shapes(facts: list[Arrival | Ended]) -> list[tuple[str, int]]:
+def shapes(facts: list[Arrival | Ended | CalledBack]) -> list[tuple[str, int]]:
     return [(type(fact).__name__, fact.call) for fact in facts]
 
 
@@ -141,3 +141,117 @@ def test_a_flood_is_bounded_and_counted() -> None:
         book.saw(data(number / 100, f"k{number}"), int(number / 100 * NS))
     assert book.held <= CALLS_MAX
     assert book.dropped == 2 * CALLS_MAX
+
+
+def only_end(facts: list[Arrival | Ended | CalledBack]) -> Ended:
+    (ended,) = (fact for fact in facts if isinstance(fact, Ended))
+    return ended
+
+
+def test_a_record_printed_twice_is_one() -> None:
+    book = CallBook(SITE)
+    one = {"record": "017", "start": "06/18 13:15"}
+    facts = told(book, data(0), record(65, **one), record(66, **one), record(67, **one))
+    assert shapes(facts) == [("Arrival", 1), ("Ended", 1)]
+    assert book.copies == 2
+
+
+def test_a_redial_after_dead_air_is_an_end_of_its_own() -> None:
+    facts = told(
+        CallBook(SITE), data(0), record(8, duration_s=6.0), data(20), record(120, duration_s=95.0, start="13:16")
+    )
+    assert [fact.talk_s for fact in facts if isinstance(fact, Ended)] == [6.0, 95.0]
+
+
+def test_a_bid_again_every_half_minute_is_the_same_call() -> None:
+    facts = told(CallBook(SITE), *(data(at) for at in range(0, 600, 30)), record(605, duration_s=600.0))
+    assert shapes(facts) == [("Arrival", 1), ("Ended", 1)]
+
+
+def test_copies_without_a_number_pair_off_in_order() -> None:
+    seen = [data(0, None), data(1, None), data(1.5, None, "ali-b", side="b"), data(2, None, "ali-b", side="b")]
+    facts = told(CallBook(SITE), *seen)
+    assert [fact for fact in shapes(facts) if fact[0] == "Arrival"] == [("Arrival", 1), ("Arrival", 2)]
+
+
+def test_a_position_that_bids_again_and_gets_the_number_is_one_call() -> None:
+    facts = told(CallBook(SITE), data(0, None, what="no-record-found", position="12"), data(8, "k9", position="12"))
+    assert shapes(facts) == [("Arrival", 1)]
+
+
+def test_a_query_is_a_call_even_if_no_answer_comes() -> None:
+    book = CallBook(SITE)
+    facts = told(book, data(0, what="query"), data(0.5))
+    assert shapes(facts) == [("Arrival", 1)]
+    assert only_end(told(book, record(65))).data is True
+    assert shapes(told(CallBook(SITE), data(0, what="test"), data(1, what="broadcast"))) == []
+
+
+def test_a_start_on_the_same_trunk_ends_the_call_whose_end_was_lost() -> None:
+    facts = told(CallBook(SITE), record(0, "k1", phase="start"), record(300, "k2", phase="start", start="x"))
+    assert shapes(facts) == [("Arrival", 1), ("Ended", 1), ("Arrival", 2)]
+
+
+def test_a_first_leg_that_was_a_talk_is_one_whatever_the_last_leg_was() -> None:
+    ended = only_end(
+        told(
+            CallBook(SITE),
+            record(0, None, phase="start", duration_s=61.0, record="1"),
+            record(9, None, phase="end", duration_s=4.0, record="2"),
+        )
+    )
+    assert ended.talk_s == 61.0
+
+
+def test_a_long_call_in_parts_is_told_at_its_first_talk() -> None:
+    facts = told(
+        CallBook(SITE),
+        record(300, None, phase="part", duration_s=300.0, start="1"),
+        record(600, None, phase="part", duration_s=300.0, start="2"),
+        record(700, None, phase="whole", duration_s=100.0, start="3"),
+    )
+    assert shapes(facts) == [("Arrival", 1), ("Ended", 1)]
+
+
+def test_a_call_back_tells_that_there_was_no_talk_before_any_record() -> None:
+    facts = told(CallBook(SITE), data(0), record(120, None, direction="out", dialled_key="k1", duration_s=30.0))
+    assert shapes(facts) == [("Arrival", 1), ("Ended", 1), ("CalledBack", 1)]
+    assert only_end(facts).answered is False
+
+
+def test_only_a_call_without_a_talk_is_called_back() -> None:
+    talked = told(CallBook(SITE), data(0), record(65), record(150, None, direction="out", dialled_key="k1"))
+    assert shapes(talked) == [("Arrival", 1), ("Ended", 1)]
+    late = told(
+        CallBook(SITE), data(0), record(9, duration_s=5.0), record(600, None, direction="out", dialled_key="k1")
+    )
+    assert shapes(late) == [("Arrival", 1), ("Ended", 1)]
+
+
+def test_at_most_eight_classes_of_service() -> None:
+    book = CallBook(SITE)
+    facts = [fact for n in range(20) for fact in told(book, data(n, f"k{n}", class_of_service=f"CL{n:02}"))]
+    classes = {stream for fact in facts for stream in fact.streams if stream.startswith("class:")}
+    assert len(classes) == 8
+
+
+DETAIL = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-5, 5),
+    st.floats(),
+    st.sampled_from(["in", "out", "k1", "k2", "whole", "end"]),
+)
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 10**13), st.dictionaries(st.sampled_from(CALL_FIELDS), DETAIL))),
+    st.dictionaries(st.sampled_from(DATA_FIELDS), DETAIL),
+)
+def test_any_detail_in_any_order_of_time_is_taken(many: list[tuple[bool, int, dict[str, Any]]], more: Any) -> None:
+    book = CallBook(SITE)
+    for is_data, now_ns, detail in many:
+        one = data(0, **{**more, "what": "record"}) if is_data else record(0, **{"direction": "in", **detail})
+        book.saw(one, now_ns)
+        book.tick(now_ns)
+        assert book.held <= CALLS_MAX

@@ -36,6 +36,7 @@ CALL_FIELDS = (
     "caller",  # masked
     "caller_key",
     "dialled",  # masked
+    "dialled_key",  # its keyed hash: a call-back to a caller
 )
 DATA_FIELDS = (
     "what",  # record, no-record-found, ani-failure, broadcast, query, test, ack, nak, other

@@ -188,7 +188,9 @@ def test_a_query_is_a_call_even_if_no_answer_comes() -> None:
 
 
 def test_a_start_on_the_same_trunk_ends_the_call_whose_end_was_lost() -> None:
-    facts = told(CallBook(SITE), record(0, "k1", phase="start"), record(300, "k2", phase="start", start="x"))
+    facts = told(
+        CallBook(SITE), record(0, "k1", phase="start", duration_s=0.0), record(300, "k2", phase="start", duration_s=0.0)
+    )
     assert shapes(facts) == [("Arrival", 1), ("Ended", 1), ("Arrival", 2)]
 
 

@@ -153,6 +153,7 @@ class Smdr:
             "record": call.record,
             **self._callers.fields(call.caller),
             "dialled": self._callers.shown(call.dialled) if call.dialled else None,
+            "dialled_key": self._callers.hash_of(call.dialled) if call.dialled else None,
         }
         self._out.append(
             Reading(self._source, "smdr", "call", call.direction or "", None, self._now_ns, detail, offset)

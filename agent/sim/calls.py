@@ -44,11 +44,13 @@ def call_record(record: int, caller: int, position: int, at: datetime, duration_
 
 
 class CallCentre:
-    """Both links. ``voice`` False: calls and data go on arriving and nobody hears a word, as on 18 June 2024."""
+    """Both links. ``reached`` False: no call comes in at all. ``voice`` False: calls and data go on arriving and nobody
+    hears a word, as on 18 June 2024."""
 
     def __init__(self, directory: Path, seed: int = 0) -> None:
         self.ali = SerialPort(directory / "ali-a")
         self.records = SerialPort(directory / "smdr")
+        self.reached = True
         self.voice = True
         self.data = True
         self._rng = random.Random(seed)
@@ -75,7 +77,8 @@ class CallCentre:
 
     async def _calls(self) -> None:
         while True:
-            self.one_call()
+            if self.reached:
+                self.one_call()
             await asyncio.sleep(EVERY_S)
 
     def one_call(self) -> None:

@@ -28,6 +28,8 @@ from agent.sim.subscriber import Subscriber
 SITE_ID = "demo"
 TRUNKS = ("T1-1", "T1-2")
 GROUP = "cama-north"
+CALLERS_WAY = ("firewall.forwarding", "firewall.udp", "firewall.alive", "router.alive", "far-end.alive")
+"""What calls come through here, as a hosted centre's do; the trunks are its way for calls from the neighbourhood."""
 AGENT_START_S = 30.0
 AGENT_STOP_S = 10.0
 ASK_S = 3.0
@@ -203,8 +205,10 @@ class SimulatedSite:
         """Set the world as an outage's change says. Raises ``OutageInvalid``, ``NoBroker``, OSError."""
         outages.check(settings, "settings")
         for what, value in settings.items():
-            await self._apply_one(what, value)
             self.set_now[what] = value
+            if self.calls is not None:  # before the fault itself: no call may slip in after it
+                self.calls.reached = all(self.set_now[way] == outages.VOCABULARY[way][0] for way in CALLERS_WAY)
+            await self._apply_one(what, value)
 
     async def _apply_one(self, what: str, value: outages.Setting) -> None:
         assert self.bank is not None and self.network is not None and self.broker is not None  # noqa: PT018

@@ -152,7 +152,7 @@ def test_the_button() -> None:
     world = World(site())
     for at_s, active in ((10, True), (11, False)):
         world.at_s = at_s
-        detail = {"meaning": "no-voice", "active": active, "position": "seat-1"}
+        detail: dict[str, Any] = {"meaning": "no-voice", "active": active, "position": "seat-1"}
         world.see(Reading("pins", "contacts", "contact", "voice", "up", at_s * NS, detail))
     assert world.holds("voice-reported")
     assert not world.holds("no-voice-button")

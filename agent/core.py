@@ -154,6 +154,7 @@ class Core:
             declared=c.declared,
             place=c.place,
             hold_s=c.hold_s,
+            shadow=c.shadow,
         )
 
     def _calls(self, reading: r.Reading | None, now_ns: int) -> Iterable[Effect]:
@@ -161,17 +162,9 @@ class Core:
         if reading is not None:
             self._watch.saw(reading, now_ns)
         self._watch.tick(now_ns)
-        for c in self._watch.conditions():
-            self._book.condition(
-                c.resource,
-                c.type,
-                c.qualifier,
-                c.holds,
-                now_ns,
-                text=c.text,
-                evidence=c.evidence,
-                shadow=c.shadow,
-            )
+        for told in self._watch.conditions():
+            what = (told.resource, told.type, told.qualifier, told.holds, told.text, told.evidence)
+            self._condition(Condition(*what, declared=False, place="own", shadow=told.shadow), now_ns)
         self._watch_due_ns = self._watch.deadline(now_ns)
         self._senses.calls(self._watch.columns(now_ns), self._watch.good_ns())
         learned = self._watch.to_save(now_ns)

@@ -70,6 +70,7 @@ class Condition:
     declared: bool = True
     place: Literal["stranger", "trunk", "own"] = "trunk"
     hold_s: float = 0.0
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

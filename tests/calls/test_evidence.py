@@ -181,8 +181,8 @@ def test_a_position_that_bids_again_and_gets_the_number_is_one_call() -> None:
 
 def test_a_query_is_a_call_even_if_no_answer_comes() -> None:
     book = CallBook(SITE)
-    facts = told(book, data(0, what="query"), data(0.5))
-    assert shapes(facts) == [("Arrival", 1)]
+    assert shapes(told(book, data(0, what="query"))) == [("Arrival", 1)]
+    assert shapes(told(book, data(0.5))) == []
     assert only_end(told(book, record(65))).data is True
     assert shapes(told(CallBook(SITE), data(0, what="test"), data(1, what="broadcast"))) == []
 

@@ -46,6 +46,7 @@ def lines(status: dict[str, Any]) -> list[str]:
     for sense in status["senses"]:
         why = f" ({sense['detail']})" if sense["detail"] else ""
         out.append(f"  {sense['source']} {sense['sense']}: {sense['state']}{why}")
+    out += [f"  {judge(one)}" for one in status.get("calls", ()) if one.get("stream")]
     for uplink in status["uplinks"]:
         out.append(f"  uplink {uplink['id']}: {'connected' if uplink['connected'] else 'not connected'}")
     journal = status["journal"]
@@ -53,3 +54,18 @@ def lines(status: dict[str, Any]) -> list[str]:
         f"  journal: entry {journal.get('head')}, {journal.get('waiting')} waiting, fault: {journal.get('fault')}"
     )
     return out
+
+
+def judge(one: dict[str, Any]) -> str:
+    """A judge of calls in a few words: whether it can judge, how long it would take, or why not and when."""
+    name = f"calls, {one['detector']}, {one['stream']}"
+    if one.get("able") is False:
+        soon = one.get("able_in_s")
+        when = f", in about {soon / 3600:.1f} h" if isinstance(soon, int | float) else ""
+        return f"{name}: can't judge yet ({one.get('why') or 'no reason given'}){when}"
+    if one["detector"] == "voice" and "callers_needed" in one:
+        return f"{name}: would tell after {one['callers_needed']} callers in a row without a talk"
+    delay_s = one.get("delay_s")
+    return f"{name}: " + (
+        f"would tell after {delay_s / 60:.0f} min" if delay_s is not None else one.get("state", "judges")
+    )

@@ -60,7 +60,7 @@ def ali(index: int) -> bytes:
         "SPRINGFIELD MA",
         "RESD  ESN 319",
     )
-    return b"\x02105" + "\r\n".join(lines).encode() + b"\r\n\x03"
+    return b"\x02105\r" + "\r\n".join(lines).encode() + b"\r\n\x03"
 
 
 def smdr(index: int, duration_s: int) -> bytes:

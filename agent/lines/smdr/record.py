@@ -34,39 +34,22 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A line that is no record of this switch; ``why`` holds nothing of what stood there.
-
-    ``skip``: it is meant so (a date, a heading). ``near``: it begins as a record does, so it is no heading either.
-    """
+    """A line that is no record of this switch; ``why`` holds nothing of what stood there. ``skip``: it is meant so."""
 
     why: str
     skip: bool = False
-    near: bool = False
 
 
 Read = Callable[[str], Call | Refused]
-"""One record (no line end, printable ASCII) to what it is. Time is linear in its length. Lines that continue the first
-are behind a line feed each."""
+"""One line (no line end, printable ASCII) to what it is. Time is linear in the line."""
 
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """How one format is read. ``waits``: whether this line may be continued by lines that begin with ``&``."""
-
-    read: Read
-    waits: Callable[[str], bool] | None = None
-
-
-_HMS = re.compile(r"(\d{1,4}):([0-5]\d)[:;']([0-5]\d)(?:\.(\d))?\Z")
+_HMS = re.compile(r"(\d{1,4}):([0-5]\d)[:']([0-5]\d)(?:\.\d+)?\Z")
 
 
 def hms_s(text: str) -> float | None:
-    """``H:MM:SS`` in seconds, also ``HH:MM'SS``, ``HH:MM;SS`` and with tenths; None for anything else."""
+    """``H:MM:SS`` (also ``HH:MM'SS``) in seconds; None for anything else."""
     found = _HMS.match(text.strip())
-    if found is None:
-        return None
-    whole = int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3])
-    return whole + int(found[4]) / 10.0 if found[4] else float(whole)
+    return None if found is None else int(found[1]) * 3600.0 + int(found[2]) * 60.0 + int(found[3])
 
 
 def field(text: str, first: int, last: int) -> str:
@@ -84,9 +67,9 @@ def number(text: str) -> str | None:
     return text.strip() or None
 
 
-_CLOCK = re.compile(r"(?:[01]?\d|2[0-4]):?[0-5]\d(?::[0-5]\d)?(?:[ap]m?)?\Z", re.IGNORECASE)
-
-
 def clock(text: str) -> bool:
     """Whether this is a time of day: ``HHMM`` or ``HH:MM`` with an optional a or p."""
     return _CLOCK.match(text.strip()) is not None
+
+
+_CLOCK = re.compile(r"(?:[01]?\d|2[0-4]):?[0-5]\d(?::[0-5]\d)?(?:[ap]m?)?\Z", re.IGNORECASE)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import select
 import stat
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,10 +35,15 @@ def with_bank(path: Path, work: Callable[[bank.ChannelBank, Path], Awaitable[Non
     asyncio.run(run())
 
 
-def read_some(link: Path) -> bytes:
+def read_messages(link: Path, count: int = 1) -> bytes:
+    """What the tty holds, until ``count`` messages have ended: the kernel carries each write over in its own time."""
     fd = os.open(link, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    heard, until_s = b"", time.monotonic() + 20.0
     try:
-        return os.read(fd, 4096)
+        while heard.count(b";") < count and time.monotonic() < until_s:
+            if select.select([fd], [], [], 1.0)[0]:
+                heard += os.read(fd, 4096)
+        return heard
     finally:
         os.close(fd)
 
@@ -71,12 +78,12 @@ def test_the_tty_carries_it_whole_and_raw(tmp_path: Path) -> None:
     async def work(channel_bank: bank.ChannelBank, link: Path) -> None:
         assert stat.S_ISCHR(link.stat().st_mode)
         channel_bank.set("T1-1", "los")
-        heard = read_some(link)
+        heard = read_messages(link)
         assert b":MJ,LOS,SA," in heard
         assert b"\r\n\n   BANK-A" in heard
         channel_bank.set("T1-1", "los")  # nothing new, nothing said
         channel_bank.set("T1-1", "ais")
-        heard = read_some(link)
+        heard = read_messages(link, 2)
         assert b":CL,LOS," in heard
         assert b":MJ,AIS," in heard
         assert b" 000003 REPT" in heard
@@ -99,7 +106,7 @@ def test_unplugged_it_is_gone_and_what_it_said_is_lost(tmp_path: Path) -> None:
         assert channel_bank.messages_lost == 1
         channel_bank.plug()
         channel_bank.set("T1-2", "los")
-        heard = read_some(link)
+        heard = read_messages(link)
         assert b"T1-2:MJ" in heard
         assert b" 000002 " in heard  # the gap in its tags tells what was missed
 

@@ -154,7 +154,7 @@ class App:
         if site.path:
             from agent.paths.prober import Prober
 
-            self._prober = Prober(site.path, post, self._clock, self._rng)
+            self._prober = Prober(site.path, post, self._clock, SecretStore.of(site))
         if site.uplink:
             from agent.uplink.mqtt import Uplink
 

@@ -7,31 +7,32 @@ the same code. The order of the effects is the order to carry them out in: the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from agent import readings as r
 from agent.alarms import annunciator
-from agent.alarms.book import NS, AlarmBook
+from agent.alarms.book import AlarmBook
 from agent.alarms.lines import LineAlarms
 from agent.alarms.paths import PathAlarms
 from agent.alarms.restored import CALL_POINTS, restored_by_line
 from agent.alarms.trunks import Condition
 from agent.calls.watch import CallWatch
 from agent.effects import Effect, Record, Reply, SetPanel, StartCheck
-from agent.evidence import Senses
+from agent.evidence import feeds
+from agent.evidence.senses import Senses
 from agent.limiter import Limiter
+from agent.opinion import Opinion
 from agent.panel import DARK, PanelView
 from agent.paths.judge import CheckSchedule
 from agent.payloads import AlarmState
 from agent.site import schema
 from agent.site.line import AliLine
-from agent.verdict.judge import Verdict, judge
+from agent.verbs import RequestRefused, Verbs
+from agent.verdict.judge import Verdict
 
-TEST_MAX_S = 30.0
-RELEASE_MAX_MIN = 480
 ROUTINE_KINDS = frozenset(
     {
         "alarm",
@@ -47,7 +48,19 @@ ROUTINE_KINDS = frozenset(
         "contact",
     }
 )
-HOST_POINTS = {"journal": "journal-fault", "learned": "journal-fault", "panel": "panel-fault", "core": "sense-failed"}
+HOST_POINTS = {
+    "journal": "journal-fault",
+    "learned": "journal-fault",
+    "panel": "panel-fault",
+    "core": "sense-failed",
+    "listen": "sense-failed",
+    "link": "link-down",
+    "clock-sync": "clock-unsynced",
+    "temperature": "host",
+    "under-voltage": "host",
+    "disk": "host",
+    "memory": "host",
+}
 
 
 class Core:
@@ -70,18 +83,18 @@ class Core:
         self._now_ns = now_ns
         self._book = AlarmBook(site.panel.sequence)
         self._view: PanelView = DARK
-        self._test_until_ns: int | None = None
         self._senses = Senses(site)
+        self._opinion = Opinion(site.site, feeds.covers(site), feeds.reflector(site))
         self._limiter = Limiter()
         self._lines = {line.id: LineAlarms.of(line) for line in site.line}
         self._watch = CallWatch(site, now_ns, learned)
         self._watch_due_ns = self._watch.deadline(now_ns)
+        self._has_divert = "B" in feeds.columns(site)
         self._paths = {path.id: PathAlarms.of(path, site.panel.path_hold_s) for path in site.path}
         self._schedule = CheckSchedule(site.path, now_ns)
         self._uplinks_up = {uplink.id: False for uplink in site.uplink}
         self._unreceived: dict[str, int] = {}
-        self._verdict: Verdict | None = None
-        self._candidate: Verdict | None = None
+        self._verbs = Verbs(site, self._book, self._lines, self._condition)
         self._strays = 0
         self._restore(restored, unreceived, now_ns)
         if self._uplinks_up:
@@ -100,6 +113,7 @@ class Core:
         if self._watch_due_ns is not None and now_ns >= self._watch_due_ns:
             after += self._calls(None, now_ns)
         self._book.tick(now_ns)
+        after += self._ended(now_ns)
         after += self._judge_verdict(now_ns)
         self._judge_nobody_knows(now_ns)
         starts: list[Effect] = [StartCheck(path, check) for path, check in self._schedule.due(now_ns)]
@@ -109,7 +123,14 @@ class Core:
 
     def deadline(self) -> int | None:
         """When to hand in a ``Wake`` if nothing else comes: monotonic nanoseconds, None for never."""
-        times = [self._book.deadline(self._now_ns), self._schedule.deadline(), self._test_until_ns, self._watch_due_ns]
+        times = [
+            self._book.deadline(self._now_ns),
+            self._schedule.deadline(),
+            self._verbs.lamp_test_until_ns,
+            self._watch_due_ns,
+            self._opinion.deadline(),
+            self._book.quiet.deadline(),
+        ]
         return min((t for t in times if t is not None), default=None)
 
     # -- readings ------------------------------------------------------------------------------------------------
@@ -123,6 +144,8 @@ class Core:
             self._path(reading, now_ns)
         elif reading.source in self._uplinks_up:
             self._uplink(reading, now_ns)
+        elif reading.source == "peers":
+            pass  # how other centres fare is evidence for the verdict, and no alarm of this one
         elif reading.source == "host" and reading.sense == "clock":
             learned = self._calls(reading, now_ns)
         elif reading.source == "host":
@@ -175,7 +198,8 @@ class Core:
         if not path.knows(reading):
             self._strays += 1
             return
-        self._schedule.finished(reading.source, reading.sense)
+        if path.ends(reading):
+            self._schedule.finished(reading.source, reading.sense)
         for c in path.conditions(reading, now_ns):
             self._condition(c, now_ns)
 
@@ -198,8 +222,8 @@ class Core:
 
     def _state_of(self, reading: r.Reading) -> r.State | None:
         path = self._paths.get(reading.source)
-        check = path.checks.get(reading.sense) if path is not None else None
-        return check.state if check is not None else reading.state
+        state = path.state(reading.sense) if path is not None else None
+        return state if state is not None else reading.state
 
     def _routine(self, reading: r.Reading, now_ns: int) -> Iterable[Effect]:
         if reading.kind not in ROUTINE_KINDS or reading.source in self._uplinks_up:
@@ -247,17 +271,17 @@ class Core:
             self._condition(self._paths[path_id].overdue(check, now_ns), now_ns)
 
     def _judge_verdict(self, now_ns: int) -> Iterable[Effect]:
+        if self._has_divert or self._book.quiet.mode == "diverted":
+            self._senses.diverted(self._watch.diverted or self._book.quiet.mode == "diverted")
         columns = self._senses.columns_if_changed(line.judge for line in self._lines.values())
         if columns is not None:
-            self._candidate = judge(columns, self._site.site)
-            self._judge_call_path(self._candidate, now_ns)
-        verdict = self._candidate
-        if verdict is None or verdict == self._verdict:
+            self._judge_call_path(self._opinion.judge(columns, now_ns), now_ns)
+        critical = any(a.active and a.point.severity == "critical" for a in self._book)
+        verdict = self._opinion.to_tell(critical, now_ns)
+        if verdict is None:
             return ()
-        if verdict.cause == "none" and any(a.active and a.point.severity == "critical" for a in self._book):
-            return ()  # the sentence does not say that all is well before the alarm has cleared
-        self._verdict = verdict
-        return (Record("verdict", msgspec.to_builtins(verdict), urgent=True),)
+        told = {**msgspec.to_builtins(verdict), "mode": self._book.quiet.mode}
+        return (Record("verdict", {**told, "duty": self._opinion.duty(now_ns)}, urgent=True),)
 
     def _judge_call_path(self, verdict: Verdict, now_ns: int) -> None:
         self._book.condition(
@@ -271,87 +295,44 @@ class Core:
             hold_s=self._site.panel.path_hold_s if verdict.path_only else 0.0,
             shadow=self._only_in_shadow(verdict),
         )
+        fault = verdict.cause == "test-path-fault"
+        text = verdict.sentence if fault else ""
+        self._book.condition(self._site.site.id, "test-path-fault", "verdict", fault, now_ns, text=text)
 
     def _only_in_shadow(self, verdict: Verdict) -> bool:
         """Whether calls are said to fail by nothing but detectors that have not proved themselves here yet."""
         shadowed = self._watch.shadowed()
-        if verdict.calls_fail is not True or not shadowed:
-            return False
-        without = {column: "-" if column in shadowed else look for column, look in self._senses.columns().items()}
-        return judge(without, self._site.site).calls_fail is not True
+        return verdict.calls_fail is True and bool(shadowed) and self._opinion.without(shadowed).calls_fail is not True
+
+    def _ended(self, now_ns: int) -> Iterable[Effect]:
+        """Modes and shelves that are over by themselves."""
+        for name in self._book.quiet.tick(now_ns):
+            yield Record("quiet-ended", {"what": name}, urgent=False)
 
     # -- requests ------------------------------------------------------------------------------------------------
 
     def _request(self, request: r.Request, now_ns: int) -> Iterable[Effect]:
-        verbs: dict[str, Callable[[r.Request, int], dict[str, Any]]] = {
-            "status": lambda _request, _now_ns: self.status(),
-            "ack": lambda q, _now_ns: {"acknowledged": self._book.acknowledge(q.who, self._alarm_named(q))},
-            "silence": lambda q, _now_ns: {"silenced": self._book.silence(self._alarm_named(q))},
-            "reset": self._reset,
-            "test": self._test,
-            "release": self._release,
-        }
-        verb = verbs.get(request.do)
-        if verb is None:
-            yield Reply(request.id, error=f"no such request: {request.do!r}; it can be {', '.join(verbs)}")
+        if request.do == "status":
+            yield Reply(request.id, result=self.status())
             return
         try:
-            result = verb(request, now_ns)
+            result = self._verbs.do(request, now_ns)
         except RequestRefused as refused:
             yield Reply(request.id, error=str(refused))
             return
-        if request.do != "status":
-            told = {"do": request.do, "args": dict(request.args), "who": request.who, "origin": request.origin}
-            yield Record("request", {**told, "result": result}, urgent=False)
+        told = {"do": request.do, "args": dict(request.args), "who": request.who, "origin": request.origin}
+        yield Record("request", {**told, "result": result}, urgent=False)
         yield Reply(request.id, result=result)
-
-    def _alarm_named(self, request: r.Request) -> str | None:
-        name = request.args.get("alarm")
-        if name is None:
-            return None
-        if not isinstance(name, str) or self._book.get(name) is None:
-            raise RequestRefused(f"no alarm of that name: {str(name)[:100]!r}")
-        return name
-
-    def _reset(self, request: r.Request, now_ns: int) -> dict[str, Any]:
-        name = self._alarm_named(request)
-        if not request.args.get("force"):
-            return {"reset": self._book.reset(name)}
-        alarm = self._book.get(name) if name else None
-        if alarm is None:
-            raise RequestRefused("force needs the name of one alarm")
-        line = self._lines.get(alarm.resource)
-        if line is not None:
-            for c in line.judge.forget(alarm.qualifier, alarm.point.name):
-                self._condition(c, now_ns)
-        return {"reset": int(self._book.forget(alarm.id, now_ns))}
-
-    def _test(self, request: r.Request, now_ns: int) -> dict[str, Any]:
-        seconds = request.args.get("seconds", 5)
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= TEST_MAX_S:
-            raise RequestRefused(f"seconds must be a number over 0 and at most {TEST_MAX_S:g}")
-        self._test_until_ns = now_ns + int(seconds * NS)
-        return {"lamp_test_s": seconds}
-
-    def _release(self, request: r.Request, _now_ns: int) -> dict[str, Any]:
-        """Lend a craft port to a technician; the shell lets go of it and takes it back by itself."""
-        named, minutes = request.args.get("line"), request.args.get("minutes", 30)
-        line = next((one for one in self._site.line if named in (one.id, one.port)), None)
-        if line is None:
-            known = ", ".join(one.id for one in self._site.line) or "none"
-            raise RequestRefused(f"no line of that id or port: {str(named)[:100]!r}; there is {known}")
-        if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 <= minutes <= RELEASE_MAX_MIN:
-            raise RequestRefused(f"minutes must be a number from 0 (take it back now) to {RELEASE_MAX_MIN}")
-        return {"line": line.id, "minutes": minutes}
 
     # -- the way out ---------------------------------------------------------------------------------------------
 
     def _panel(self, now_ns: int) -> Iterable[Effect]:
-        if self._test_until_ns is not None and now_ns >= self._test_until_ns:
-            self._test_until_ns = None
-        blind = self._verdict is None or self._verdict.cause == "probe-blind"  # the lamp agrees with the sentence
+        verbs, told = self._verbs, self._opinion.told
+        if verbs.lamp_test_until_ns is not None and now_ns >= verbs.lamp_test_until_ns:
+            verbs.lamp_test_until_ns = None
+        blind = told is None or told.cause == "probe-blind"  # the lamp agrees with the sentence
         ok = annunciator.healthy(self._book, self._senses.all_heard() and not blind)
-        view = annunciator.compose(self._book, ok, self._test_until_ns, self._view, now_ns)
+        view = annunciator.compose(self._book, ok, verbs.lamp_test_until_ns, self._view, now_ns)
         if view != self._view:
             self._view = view
             yield SetPanel(view)
@@ -359,7 +340,8 @@ class Core:
     def _alarm_records(self) -> list[Effect]:
         records: list[Effect] = []
         for change in self._book.take_changes():
-            told = change.severity == "critical" and change.type != "nobody-knows" and not change.shadow
+            quiet = change.shadow or change.shelved or change.mode == "service"
+            told = change.severity == "critical" and change.type != "nobody-knows" and not quiet
             if change.change == "raised" and told:
                 self._unreceived[change.id] = change.times_raised
             if not change.active:
@@ -378,8 +360,11 @@ class Core:
             "probe": self._site.site.probe,
             "lamps": {lamp: light.pattern for lamp, light in self._view.lamps.items()},
             "horn": self._view.horn.voice,
-            "alarms": [msgspec.to_builtins(alarm.look("updated")) for alarm in self._book.standing()],
-            "verdict": msgspec.to_builtins(self._verdict) if self._verdict is not None else None,
+            "alarms": [msgspec.to_builtins(self._book.look(alarm)) for alarm in self._book.standing()],
+            "verdict": msgspec.to_builtins(self._opinion.told) if self._opinion.told is not None else None,
+            "duty": self._opinion.duty(self._now_ns),
+            "columns": dict(self._senses.columns()),
+            **self._book.quiet.status(),
             "senses": self._senses.status(),
             "calls": self._watch.status(self._now_ns),
             "strays": self._strays,
@@ -402,7 +387,3 @@ class Core:
             told = alarm.point.severity == "critical" and not alarm.shadow
             if alarm.active and alarm.id in unreceived and told:
                 self._unreceived[alarm.id] = alarm.times_raised
-
-
-class RequestRefused(Exception):
-    """A request asks for what can't be done; its text is the answer."""

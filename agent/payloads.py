@@ -31,6 +31,8 @@ class AlarmState(Struct, frozen=True, kw_only=True, omit_defaults=False):
     text: str
     evidence: dict[str, Any]
     shadow: bool = False
+    shelved: bool = False
+    mode: Literal["normal", "diverted", "service"] = "normal"
 
 
 class Status(Struct, frozen=True, kw_only=True):

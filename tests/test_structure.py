@@ -23,11 +23,14 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("agent.calls",),
     ("agent.evidence", "agent.verdict"),
     ("agent.effects",),
+    ("agent.opinion", "agent.verbs"),
     ("agent.core",),
     ("agent.journal",),
     ("agent.labels",),
+    ("agent.reflector",),
     ("agent.uplink",),
     ("agent.control",),
+    ("agent.host",),
     ("agent.app",),
     ("agent.draw",),
     ("agent.sim",),
@@ -37,7 +40,9 @@ ROWS: tuple[tuple[str, ...], ...] = (
 )
 # Code that must not touch the world: the same in production, replay and simulation.
 PURE = """
-    agent/readings.py agent/effects.py agent/panel.py agent/core.py agent/evidence.py agent/limiter.py
+    agent/readings.py agent/effects.py agent/panel.py agent/core.py agent/evidence agent/limiter.py
+    agent/opinion.py agent/verbs.py agent/site/checks.py agent/site/path_rules.py agent/site/uris.py
+    agent/site/describe_paths.py
     agent/payloads.py agent/callers.py agent/alarms agent/calls agent/verdict agent/lines/tl1.py
     agent/lines/tl1_grammar.py agent/lines/tl1_text.py agent/lines/tl1_session.py agent/lines/tl1_login.py
     agent/lines/tl1_command.py agent/lines/tl1_words.py agent/lines/atag.py agent/lines/framing.py

@@ -11,8 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
+
 from agent.alarms import sequence as isa
 from agent.alarms.points import POINTS, PointType, point_id
+from agent.alarms.quiet import Quiet
 from agent.payloads import AlarmState
 
 NS = 1_000_000_000
@@ -77,10 +80,20 @@ class AlarmBook:
         self._alarms: dict[str, Alarm] = {}
         self._due: set[str] = set()
         self._changes: list[AlarmState] = []
+        self.quiet = Quiet()
         self.refused = 0
 
     def __iter__(self) -> Iterator[Alarm]:
         return iter(self._alarms.values())
+
+    def look(self, alarm: Alarm) -> AlarmState:
+        """This alarm as it stands now."""
+        return self._look(alarm, "updated")
+
+    def _look(self, alarm: Alarm, change: Change) -> AlarmState:
+        """This alarm as it is told of now: in which mode, and whether it is shelved."""
+        shelved = self.quiet.shelved(alarm.id, alarm.resource)
+        return msgspec.structs.replace(alarm.look(change), shelved=shelved, mode=self.quiet.mode)
 
     def get(self, alarm_id: str) -> Alarm | None:
         """The alarm of that id, if it ever stood."""
@@ -132,7 +145,7 @@ class AlarmBook:
             if text and text != alarm.text:
                 alarm.text = text
                 if alarm.active and point.severity == "critical":  # a new sentence; the others' texts only vary
-                    self._changes.append(alarm.look("updated"))
+                    self._changes.append(self._look(alarm, "updated"))
             if evidence is not None:
                 alarm.evidence = dict(evidence)
         if alarm.condition != holds or (declared and alarm.active != holds):
@@ -178,12 +191,12 @@ class AlarmBook:
         alarm.silenced, alarm.acknowledged_by = False, None
         alarm.horn_from_ns = now_ns + int(alarm.point.horn_after_s * NS) + alarm.hold_ns
         self._step(alarm, "abnormal")
-        self._changes.append(alarm.look("raised"))
+        self._changes.append(self._look(alarm, "raised"))
 
     def _return(self, alarm: Alarm, now_ns: int) -> None:
         alarm.active, alarm.cleared_ns = False, now_ns
         self._step(alarm, "normal")
-        self._changes.append(alarm.look("cleared" if alarm.state == "normal" else "returned"))
+        self._changes.append(self._look(alarm, "cleared" if alarm.state == "normal" else "returned"))
 
     def _step(self, alarm: Alarm, event: isa.Event) -> bool:
         before = alarm.state
@@ -216,7 +229,7 @@ class AlarmBook:
         for alarm in self._chosen(alarm_id):
             if self._step(alarm, event):
                 alarm.acknowledged_by = who or alarm.acknowledged_by
-                self._changes.append(alarm.look(change))
+                self._changes.append(self._look(alarm, change))
                 count += 1
         return count
 
@@ -226,7 +239,7 @@ class AlarmBook:
         for alarm in self._chosen(alarm_id):
             if not alarm.silenced and self.voice_class(alarm) != "none":
                 alarm.silenced = True
-                self._changes.append(alarm.look("silenced"))
+                self._changes.append(self._look(alarm, "silenced"))
                 count += 1
         return count
 
@@ -239,7 +252,7 @@ class AlarmBook:
         alarm.due_ns, alarm.horn_from_ns, alarm.cleared_ns = None, None, now_ns
         alarm.state = "normal"
         self._due.discard(alarm_id)
-        self._changes.append(alarm.look("forgotten"))
+        self._changes.append(self._look(alarm, "forgotten"))
         return True
 
     def _chosen(self, alarm_id: str | None) -> Sequence[Alarm]:
@@ -250,7 +263,7 @@ class AlarmBook:
 
     def voice_class(self, alarm: Alarm) -> isa.Sound | Literal["alarm", "trouble"]:
         """The voice this alarm is due by its sequence, whether or not it is held back or silenced."""
-        if alarm.shadow:
+        if alarm.shadow or self.quiet.covers(alarm.id, alarm.resource):
             return "none"
         sound = isa.HORN[self.sequence_of(alarm)][alarm.state]
         return alarm.point.horn if sound == "own" else sound

@@ -5,34 +5,59 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from agent.alarms.points import FAULT_OF_ROLE
+from agent.alarms.points import FAULT_OF_ROLE, POINTS
 from agent.alarms.trunks import Condition
 from agent.paths.judge import CheckJudge
-from agent.readings import Reading
+from agent.readings import Reading, State
 from agent.site import schema
+
+FOUND = frozenset({"alarm", "clear"})
 
 
 @dataclass(slots=True)
 class PathAlarms:
-    """One path: an m of n for each of its checks. ``hold_s``: how long the horn waits for evidence of this kind."""
+    """One path: an m of n for each check that this box starts, the last word of each that only listens.
+
+    ``hold_s``: how long the horn waits for evidence of this kind.
+    """
 
     path: schema.Path
     checks: dict[str, CheckJudge]
+    passive: dict[str, State]
     hold_s: float
 
     @classmethod
     def of(cls, path: schema.Path, hold_s: float) -> PathAlarms:
         """For a path of the site file."""
-        names = schema.check_names(path)
-        judges = {name: CheckJudge(c.fail, c.of) for name, c in zip(names, path.checks, strict=True)}
-        return cls(path, judges, hold_s)
+        judges = {name: CheckJudge(c.fail, c.of) for name, c in schema.active(path)}
+        passive: dict[str, State] = {name: "unknown" for name in schema.check_names(path) if name not in judges}
+        return cls(path, judges, passive, hold_s)
 
     def knows(self, reading: Reading) -> bool:
-        """Whether this is a result of one of its checks."""
+        """Whether this is a word of one of its checks."""
+        return reading.sense in self.checks or reading.sense in self.passive
+
+    def ends(self, reading: Reading) -> bool:
+        """Whether a check that this box started ends with it."""
         return reading.sense in self.checks and reading.kind.startswith("probe-")
 
+    def state(self, name: str) -> State | None:
+        """How a check looks after its last readings; None where it is none of this path's."""
+        judge = self.checks.get(name)
+        return judge.state if judge is not None else self.passive.get(name)
+
     def conditions(self, reading: Reading, now_ns: int) -> Iterator[Condition]:
-        """What a check's result changes."""
+        """What a reading of a check changes."""
+        if reading.kind in FOUND:
+            yield from self._found(reading)
+        elif not reading.kind.startswith("probe-"):
+            return
+        elif reading.sense in self.passive:
+            yield from self._heard(reading)
+        else:
+            yield from self._result(reading, now_ns)
+
+    def _result(self, reading: Reading, now_ns: int) -> Iterator[Condition]:
         check, name, path = self.checks[reading.sense], reading.sense, self.path
         blind = reading.state in ("unknown", None)
         check.result(None if blind else reading.state != "down", now_ns, degraded=reading.state == "degraded")
@@ -44,6 +69,30 @@ class PathAlarms:
             evidence = {"reason": why, "check": name, "address": path.address}
             fault = FAULT_OF_ROLE[path.role]
             yield Condition(path.id, fault, name, check.alarming, text, evidence, place="own", hold_s=self.hold_s)
+
+    def _heard(self, reading: Reading) -> Iterator[Condition]:
+        """A passive check judges by itself; a log that is silent is no fault of the device."""
+        name = reading.sense
+        self.passive[name] = reading.state or "unknown"
+        if name.startswith("syslog") and reading.state in ("up", "down"):
+            refused = reading.state == "down"
+            text = f"{self.path.id}: {reading.detail.get('reason') or 'it refuses calls'}." if refused else ""
+            evidence = {"reason": reading.detail.get("reason"), "denies": reading.detail.get("denies")}
+            yield Condition(self.path.id, "calls-refused", name, refused, text, evidence, place="own")
+
+    def _found(self, reading: Reading) -> Iterator[Condition]:
+        point = str(reading.detail.get("point"))
+        if point not in POINTS:
+            return
+        holds = reading.kind == "alarm"
+        said = str(reading.detail.get("reason") or point.replace("-", " "))
+        text = f"{self.path.id}: {said}{'' if said.endswith('.') else '.'}" if holds else ""
+        evidence = {key: value for key, value in reading.detail.items() if key not in ("point", "reason")}
+        evidence["subject"] = reading.subject
+        qualifier = reading.subject or reading.sense
+        yield Condition(
+            self.path.id, point, qualifier, holds, text, evidence, declared=False, place="trunk", hold_s=self.hold_s
+        )
 
     def overdue(self, name: str, now_ns: int) -> Condition:
         """A check that gave no result at all: what it would say is unknown."""

@@ -61,6 +61,11 @@ POINTS: dict[str, PointType] = _table(
     PointType("router-fault",       "major",    "router",     0,    0, True,  "alarm", set_by="check", clear_good=3),
     PointType("far-end-fault",      "major",    "far-end",    0,    0, True,  "alarm", set_by="check", clear_good=3),
     PointType("lan-fault",          "major",    "router",     0,    0, True,  "alarm", set_by="check", clear_good=3),
+    PointType("reflector-fault",    "minor",    "far-end",    0,    0, True,  "trouble", set_by="check", clear_good=3),
+    PointType("test-path-fault",    "minor",    "far-end",   10,   30, False, "trouble"),
+    PointType("calls-refused",      "minor",    "firewall",   0,   30, False, "none"),
+    PointType("interface-down",     "minor",    "router",     2,   10, False, "none"),
+    PointType("device-restarted",   "minor",    "firewall",   0,    0, False, "none"),
     PointType("path-simplex",       "minor",    "far-end",   60,  300, False, "none"),
     PointType("certificate-expiry", "minor",    "firewall",  60,  300, False, "none"),
     PointType("ha-degraded",        "minor",    "firewall",  60,  300, False, "none"),
@@ -77,6 +82,7 @@ POINTS: dict[str, PointType] = _table(
     PointType("journal-fault",      "minor",    "probe",     10,   30, False, "trouble"),
     PointType("clock-unsynced",     "minor",    "probe",     10,   30, False, "trouble"),
     PointType("host",               "minor",    "probe",     10,   30, False, "trouble"),
+    PointType("link-down",          "minor",    "probe",     10,   30, False, "trouble"),
     PointType("panel-fault",        "minor",    "probe",     10,   30, False, "trouble"),
     PointType("button-stuck",       "minor",    "probe",     10,   30, False, "trouble"),
     PointType("config-rejected",    "minor",    "probe",     10,   30, False, "trouble"),
@@ -88,7 +94,7 @@ FAULT_OF_ROLE: dict[str, str] = {
     "firewall": "firewall-fault",
     "router": "router-fault",
     "far-end": "far-end-fault",
-    "reflector": "far-end-fault",
+    "reflector": "reflector-fault",
 }
 
 

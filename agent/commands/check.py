@@ -70,19 +70,42 @@ def _tell_errors(path: Path, errors: tuple[SiteError, ...], *, as_json: bool) ->
 def _tell(path: Path, site: SiteFile, *, as_json: bool) -> None:
     from agent.site.describe import unseen, watched
 
-    told = {"watched": watched(site), "unseen": unseen(site), "warning": tuple(warnings(site))}
+    told = {
+        "watched": watched(site),
+        "unseen": unseen(site),
+        "inseparable": tuple(inseparable(site)),
+        "warning": tuple(warnings(site)),
+    }
     if as_json:
         for kind, texts in told.items():
             for text in texts:
                 _print_json({"kind": kind, "text": text.strip()})
         return
     print(f"{path} is a valid site file.")
-    titles = {"watched": "What will be watched:", "unseen": "What this site cannot see:", "warning": "Not ready here:"}
+    titles = {
+        "watched": "What will be watched:",
+        "unseen": "What this site cannot see:",
+        "inseparable": "Causes that its senses cannot tell apart (the verdict then names them all):",
+        "warning": "Not ready here:",
+    }
     for kind, texts in told.items():
         if texts:
             print(f"\n{titles[kind]}")
         for text in texts:
             print(f"  {text}")
+
+
+def inseparable(site: SiteFile) -> list[str]:
+    """The sets of causes that this site's senses leave together, with what would separate them."""
+    from agent.evidence import feeds
+    from agent.verdict.apart import confusable, separators
+
+    columns = feeds.columns(site)
+    out = []
+    for causes in confusable(columns, feeds.covers(site)):
+        apart = separators(causes, columns)
+        out.append(" or ".join(causes) + (f"; {', '.join(apart)} would tell" if apart else ""))
+    return out
 
 
 def warnings(site: SiteFile) -> list[str]:

@@ -88,7 +88,7 @@ class CheckSchedule:
 
     def __init__(self, paths: Sequence[schema.Path], now_ns: int) -> None:
         self._slots: dict[tuple[str, str], _Slot] = {}
-        pairs = [(p, n, c) for p in paths for n, c in zip(schema.check_names(p), p.checks, strict=True)]
+        pairs = [(p, n, c) for p in paths for n, c in schema.active(p)]
         for number, (path, name, check) in enumerate(pairs):
             every = schema.every_s(check, path.role)
             # Within the first second, or the first period if that is shorter: the panel must be judged soon.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from typing import TYPE_CHECKING
 
 from agent.clock import NS, Clock
 from agent.paths import sip
@@ -16,6 +17,10 @@ from agent.paths.datagrams import Exchange
 from agent.paths.outcome import Outcome, of_error
 from agent.paths.target import Target
 from agent.readings import Plain
+from agent.site import schema
+
+if TYPE_CHECKING:
+    from agent.paths.runner import Tools
 
 SENDS = (0.0, 0.25, 0.75)
 """When the datagrams go out, as shares of the time allowed."""
@@ -24,14 +29,24 @@ SENDS = (0.0, 0.25, 0.75)
 async def options(name: str, target: Target, port: int, timeout_s: float, clock: Clock) -> Outcome:
     """One check of a target named ``name`` in the request. Never raises OSError."""
     try:
-        with socket.socket(target.family, socket.SOCK_DGRAM) as sock:
-            sock.setblocking(False)
+        with target.socket(socket.SOCK_DGRAM) as sock:
             sock.connect(target.sockaddr(port))
             local, local_port = sock.getsockname()[:2]
             request = sip.options(name, port, local, local_port, os.urandom(24))
             return await _exchange(sock, request, timeout_s, clock)
     except OSError as error:
         return of_error(error)
+
+
+class OptionsRunner:
+    """The ``sip-options`` check of one path."""
+
+    def __init__(self, path: schema.Path, check: schema.SipOptions, tools: Tools) -> None:
+        self._path, self._check, self._tools = path, check, tools
+
+    async def run(self, target: Target, timeout_s: float) -> Outcome:
+        port = schema.port_of(self._check)
+        return await options(self._path.address, target, port, timeout_s, self._tools.clock)
 
 
 async def _exchange(sock: socket.socket, request: sip.Options, timeout_s: float, clock: Clock) -> Outcome:

@@ -34,13 +34,44 @@ REFUSED_TCP = "connection refused (something answered; the service is down)"
 REFUSED_UDP = "port unreachable: something answered, the service is down"
 
 
+FINDINGS_MAX = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something more that a check saw: a point (``agent/alarms/points.py``) that stands or does not.
+
+    ``subject``: what of the device it is about (an interface, a peer, a T1). One that can't be known now is left out.
+    ``event``: it has happened and nothing stands; the journal alone is told.
+    """
+
+    point: str
+    subject: str
+    holds: bool
+    text: str = ""
+    detail: Mapping[str, Plain] = field(default_factory=dict)
+    event: bool = False
+
+    def reading(self, path: str, check: str, at_ns: int) -> Reading:
+        """As a reading of the check that found it."""
+        kind: Kind = "event" if self.event else "alarm" if self.holds else "clear"
+        detail = {**self.detail, "point": self.point, "reason": self.text[:200]}
+        return Reading(path, check, kind, self.subject[:64], None, at_ns, detail)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``state`` unknown: we could not even test. ``reason`` is for people."""
+    """``state`` unknown: we could not even test. ``reason`` is for people. ``findings``: at most ``FINDINGS_MAX``."""
 
     state: State
     reason: str = ""
     detail: Mapping[str, Plain] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+    def readings(self, path: str, check: str, at_ns: int) -> list[Reading]:
+        """What was found, then the one reading that a check ends with."""
+        found = [finding.reading(path, check, at_ns) for finding in self.findings[:FINDINGS_MAX]]
+        return [*found, self.reading(path, check, at_ns)]
 
     def reading(self, path: str, check: str, at_ns: int) -> Reading:
         """The one reading that a check ends with."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import Literal
 
 from agent.clock import NS, Clock
 from agent.paths import icmp
 from agent.paths.datagrams import Exchange
 from agent.paths.outcome import Outcome, of_error
+from agent.paths.runner import PingAccess, Tools
 from agent.paths.target import Target
+from agent.site import schema
 
-PingAccess = Literal["unprivileged", "raw", "none"]
 REQUESTS = 4
 PING_HELP = (
     "this box may not ping. Allow it with `sysctl net.ipv4.ping_group_range='0 2147483647'` (for good: a file in "
@@ -47,12 +47,21 @@ async def ping(target: Target, timeout_s: float, access: PingAccess, clock: Cloc
     kind = socket.SOCK_DGRAM if access == "unprivileged" else socket.SOCK_RAW
     protocol = socket.IPPROTO_ICMPV6 if target.v6 else socket.IPPROTO_ICMP
     try:
-        with socket.socket(target.family, kind, protocol) as sock:
-            sock.setblocking(False)
+        with target.socket(kind, protocol) as sock:
             sock.connect(target.sockaddr(0))
             return await _exchange(sock, target, timeout_s, access, clock)
     except OSError as error:
         return of_error(error)
+
+
+class PingRunner:
+    """The ``icmp`` check of one path."""
+
+    def __init__(self, _path: schema.Path, _check: schema.Icmp, tools: Tools) -> None:
+        self._tools = tools
+
+    async def run(self, target: Target, timeout_s: float) -> Outcome:
+        return await ping(target, timeout_s, self._tools.ping(), self._tools.clock)
 
 
 async def _exchange(sock: socket.socket, target: Target, timeout_s: float, access: PingAccess, clock: Clock) -> Outcome:

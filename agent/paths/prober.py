@@ -1,17 +1,24 @@
-"""The prober: starts the checks that the core asks for, and posts one reading for each. A thin shell."""
+"""The prober: starts the checks that the core asks for, and posts the reading that each ends with. A thin shell."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from agent.clock import Clock
+from agent.paths.kinds import runner_of
 from agent.paths.outcome import Outcome
-from agent.paths.ping import PingAccess, ping, ping_access
+from agent.paths.ping import ping_access
+from agent.paths.runner import PingAccess, Runner, Tools
 from agent.paths.target import Resolver
 from agent.readings import Reading
 from agent.site import schema
+from agent.site.secrets import SecretStore
+
+if TYPE_CHECKING:
+    from agent.paths.knocks import Knocks
 
 MAX_TASKS = 256
 # A check keeps its own deadline; this much later it is ended from outside, since one that hangs must be told too.
@@ -20,7 +27,7 @@ _LEAST_S = 0.05
 
 
 class Prober:
-    """Every ``start`` ends in exactly one reading, whatever happens; ``run`` cleans up when it is cancelled.
+    """Every ``start`` ends in exactly one reading of a probe's kind, whatever happens; ``run`` cleans up when it is cancelled.
 
     ``ping``: the way to ping; by default the kernel is asked, and asked again as long as it allows none.
     """
@@ -30,19 +37,18 @@ class Prober:
         paths: Sequence[schema.Path],
         post: Callable[[Reading], None],
         clock: Clock,
-        rng: random.Random,  # noqa: ARG002  (checks draw their randomness from the kernel: it must not be guessed)
+        secrets: SecretStore,
         ping: PingAccess | None = None,
+        knocks: Knocks | None = None,
     ) -> None:
-        self._checks = {
-            (path.id, name): (path, check)
-            for path in paths
-            for name, check in zip(schema.check_names(path), path.checks, strict=True)
-        }
+        self._checks = {(path.id, name): (path, check) for path in paths for name, check in schema.active(path)}
         self._post, self._clock = post, clock
         self._given_access = ping
         self._access: PingAccess = ping or "none"
         self._tasks: set[asyncio.Task[None]] = set()
         self._resolver = Resolver()
+        self._tools = Tools(clock, secrets, self._ping_access, knocks)
+        self._runners: dict[tuple[str, str], Runner] = {}
 
     async def run(self) -> None:
         """Until cancelled; then ends every check in flight without a reading."""
@@ -65,21 +71,24 @@ class Prober:
         task.add_done_callback(self._tasks.discard)
 
     def _tell(self, path_id: str, check_name: str, outcome: Outcome) -> None:
-        self._post(outcome.reading(path_id, check_name, self._clock.now_ns()))
+        for reading in outcome.readings(path_id, check_name, self._clock.now_ns()):
+            self._post(reading)
 
     async def _check(self, path_id: str, check_name: str) -> None:
         try:
             path, check = self._checks[path_id, check_name]
             timeout_s = schema.timeout_s(check, path.role)
             async with asyncio.timeout(timeout_s + GRACE_S):
-                outcome = await self._outcome(path, check, timeout_s)
+                outcome = await self._outcome((path_id, check_name), path, check, timeout_s)
         except TimeoutError:
             outcome = Outcome("unknown", "this box was too slow to finish the check")
         except Exception as bug:  # our bug: the sense is blind, and says so
             outcome = Outcome("unknown", f"this box failed: {type(bug).__name__}: {bug}")
         self._tell(path_id, check_name, outcome)
 
-    async def _outcome(self, path: schema.Path, check: schema.Check, timeout_s: float) -> Outcome:
+    async def _outcome(
+        self, key: tuple[str, str], path: schema.Path, check: schema.ActiveCheck, timeout_s: float
+    ) -> Outcome:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         target = await self._resolver.find(path.address, timeout_s)
@@ -88,15 +97,10 @@ class Prober:
         left_s = deadline - loop.time()
         if left_s <= min(_LEAST_S, timeout_s / 2):
             return Outcome("down", f"the name {path.address} took too long to look up")
-        if isinstance(check, schema.Icmp):
-            return await ping(target, left_s, self._ping_access(), self._clock)
-        if isinstance(check, schema.Tcp):
-            from agent.paths.tcp import connect
-
-            return await connect(target, check.port, left_s, self._clock)
-        from agent.paths.options import options
-
-        return await options(path.address, target, check.port, left_s, self._clock)
+        runner = self._runners.get(key)
+        if runner is None:
+            runner = self._runners[key] = runner_of(path, check, self._tools)
+        return await runner.run(replace(target, interface=path.interface), left_s)
 
     def _ping_access(self) -> PingAccess:
         if self._given_access is None and self._access == "none":

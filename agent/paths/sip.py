@@ -19,12 +19,21 @@ BRANCH_COOKIE = "z9hG4bK"
 # A proxy in the middle makes these when it can't reach the far end itself: no proof of the whole path.
 NOT_PROOF = frozenset({408, 502, 503, 504})
 # RFC 3261 section 7.3.3.
-COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "l": "content-length"}
+COMPACT = {
+    "v": "via",
+    "f": "from",
+    "t": "to",
+    "i": "call-id",
+    "m": "contact",
+    "l": "content-length",
+    "c": "content-type",
+}
 
 _STATUS = re.compile(r"SIP/2\.0 ([1-6][0-9]{2})(?: (.*))?\Z", re.IGNORECASE)
 _REQUEST = re.compile(r"([A-Z]{1,32}) (\S{1,1024}) SIP/2\.0\Z", re.IGNORECASE)
 _BRANCH = re.compile(r";\s*branch\s*=\s*([^;,\s]{1,256})", re.IGNORECASE)
 _CSEQ = re.compile(r"\s*([0-9]{1,10})\s+([A-Za-z]{1,32})\s*\Z")
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
 _TAG = re.compile(r";\s*tag\s*=", re.IGNORECASE)
 
 Verdict = Literal["alive", "not-proof", "provisional"]
@@ -36,6 +45,7 @@ class Message:
 
     start: str
     headers: dict[str, list[str]]
+    body: bytes = b""
 
     def first(self, name: str) -> str:
         """The topmost value of a header, "" where it is missing."""
@@ -97,10 +107,13 @@ def options(target: str, port: int, local: str, local_port: int, random: bytes) 
 
 
 def parse(data: bytes) -> Message | None:
-    """A SIP message's start line and headers; None for anything that is none. Bodies are not looked at."""
+    """A SIP message's start line, headers and body as it came; None for anything that is none."""
     if not data or len(data) > MESSAGE_MAX:
         return None
-    head = data.lstrip(b"\r\n").replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    data = data.lstrip(b"\r\n")
+    end = _HEAD_END.search(data)
+    body = data[end.end() :] if end is not None else b""
+    head = (data[: end.start()] if end is not None else data).replace(b"\r\n", b"\n")
     lines = head.decode("utf-8", "replace").split("\n")
     if len(lines) - 1 > HEADERS_MAX:  # a folded line counts too: folding must not be a way around the limit
         return None
@@ -117,7 +130,7 @@ def parse(data: bytes) -> Message | None:
         key = name.strip().lower()
         last = headers.setdefault(COMPACT.get(key, key), [])
         last.append(value.strip())
-    return Message(lines[0].strip(), headers)
+    return Message(lines[0].strip(), headers, body)
 
 
 def judge(data: bytes, sent: Options) -> Answer | None:

@@ -22,15 +22,34 @@ _OURS = frozenset({socket.EAI_MEMORY, socket.EAI_SYSTEM})
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A numeric address without its zone; ``scope`` is the interface's index of a link-local IPv6 one, else 0."""
+    """A numeric address without its zone; ``scope`` is the interface's index of a link-local IPv6 one, else 0.
+
+    ``interface``: the one that sockets to it must leave by, where the site file names one.
+    """
 
     host: str
     v6: bool
     scope: int = 0
+    interface: str | None = None
 
     @property
     def family(self) -> socket.AddressFamily:
         return socket.AF_INET6 if self.v6 else socket.AF_INET
+
+    def socket(self, kind: socket.SocketKind, protocol: int = 0) -> socket.socket:
+        """A non-blocking socket to it, bound to its interface (SO_BINDTODEVICE: unprivileged since Linux 5.7).
+
+        Raises OSError.
+        """
+        sock = socket.socket(self.family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            if self.interface is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self.interface.encode() + b"\0")
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def sockaddr(self, port: int) -> tuple[Any, ...]:
         """What ``connect`` takes. A plain pair would lose the scope."""

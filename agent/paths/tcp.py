@@ -8,10 +8,15 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from typing import TYPE_CHECKING
 
 from agent.clock import NS, Clock
 from agent.paths.outcome import OURS, Outcome, no_answer, of_error
 from agent.paths.target import Target
+from agent.site import schema
+
+if TYPE_CHECKING:
+    from agent.paths.runner import Tools
 
 STARTS = (0.0, 0.25, 0.5)
 """When the attempts start, as shares of the time allowed."""
@@ -46,6 +51,16 @@ async def connect(target: Target, port: int, timeout_s: float, clock: Clock) -> 
     return _failure(problems, bool(pending), timeout_s)
 
 
+class TcpRunner:
+    """The ``tcp`` check of one path."""
+
+    def __init__(self, _path: schema.Path, check: schema.Tcp, tools: Tools) -> None:
+        self._port, self._clock = check.port, tools.clock
+
+    async def run(self, target: Target, timeout_s: float) -> Outcome:
+        return await connect(target, self._port, timeout_s, self._clock)
+
+
 def _failure(problems: list[OSError], some_unanswered: bool, timeout_s: float) -> Outcome:
     """A refusal says most, then an error of the way, then silence; trouble of our own only where it is all there is."""
     theirs = [error for error in problems if error.errno not in OURS and not isinstance(error, TimeoutError)]
@@ -60,8 +75,7 @@ def _failure(problems: list[OSError], some_unanswered: bool, timeout_s: float) -
 async def _attempt(target: Target, port: int, wait_s: float) -> OSError | None:
     await asyncio.sleep(wait_s)
     try:
-        with socket.socket(target.family, socket.SOCK_STREAM) as sock:
-            sock.setblocking(False)
+        with target.socket(socket.SOCK_STREAM) as sock:
             await asyncio.get_running_loop().sock_connect(sock, target.sockaddr(port))
             # Connecting to a closed port of this machine may meet itself, by simultaneous open (RFC 9293, 3.5).
             if sock.getsockname() == sock.getpeername():

@@ -2,28 +2,8 @@
 
 from __future__ import annotations
 
-from agent.site import describe_lines, schema
+from agent.site import describe_lines, describe_paths, schema
 from agent.site.describe_lines import seconds
-
-ICMP, TCP, SIP = "icmp", "tcp", "sip-options"
-_ASKS = {
-    ICMP: "ping",
-    TCP: "TCP connection",
-    SIP: "SIP OPTIONS",
-}
-_ROLES = {
-    "lan": "our own network",
-    "firewall": "the firewall",
-    "router": "the router",
-    "far-end": "the far end, somebody else's",
-    "reflector": "our reflector outside",
-}
-OUTSIDE = ("far-end", "reflector")
-
-
-def to_alarm_s(check: schema.Check, role: schema.Role) -> float:
-    """The longest time from the fault to the check's alarm: ``fail`` periods, and the last check's own time."""
-    return check.fail * schema.every_s(check, role) + schema.timeout_s(check, role)
 
 
 def watched(site: schema.SiteFile) -> tuple[str, ...]:
@@ -31,26 +11,10 @@ def watched(site: schema.SiteFile) -> tuple[str, ...]:
     who = f" ({site.site.name})" if site.site.name else ""
     out = [f"site {site.site.id}{who}, probe {site.site.probe}, times in {site.site.timezone}"]
     out += describe_lines.watched(site)
-    for path in site.path:
-        out += _path(path)
+    out += describe_paths.watched(site)
     out += [_uplink(uplink, number) for number, uplink in enumerate(site.uplink)]
     out += [_panel(site.panel), _journal(site.journal)]
     return tuple(out)
-
-
-def _path(path: schema.Path) -> list[str]:
-    behind = f", behind {path.behind}" if path.behind else ""
-    agreed = f", agreed with {path.agreed_with}" if path.agreed_with else ""
-    out = [f"path {path.id}: {_ROLES[path.role]}, {path.address}{behind}{agreed}"]
-    for check in path.checks:
-        kind = schema.kind_of(check)
-        port = "" if isinstance(check, schema.Icmp) else f" to port {check.port}"
-        out.append(
-            f"  {_ASKS[kind]}{port} every {seconds(schema.every_s(check, path.role))}, answer within "
-            f"{seconds(schema.timeout_s(check, path.role))}: alarm when {check.fail} of the last {check.of} fail, "
-            f"at most {seconds(to_alarm_s(check, path.role))} after the fault"
-        )
-    return out
 
 
 def _uplink(uplink: schema.Uplink, number: int) -> str:
@@ -89,36 +53,7 @@ def _journal(journal: schema.Journal) -> str:
 
 def unseen(site: schema.SiteFile) -> tuple[str, ...]:
     """What this site cannot see or say, each with what would change it. Never empty: no version sees all."""
-    return (*describe_lines.unseen(site), *_unseen_paths(site), *_unsaid(site))
-
-
-def _unseen_paths(site: schema.SiteFile) -> list[str]:
-    if not site.path:
-        return ["the network: no [[path]] watches the firewall, the router or anything beyond them"]
-    roles = {path.role for path in site.path}
-    out = [
-        f"a dead {role} by itself: no path has role {role}, so only what lies beyond it can tell"
-        for role in ("firewall", "router")
-        if role not in roles
-    ]
-    outside = [path for path in site.path if path.role in OUTSIDE]
-    if "far-end" not in roles:
-        out.append("whether the 911 network itself answers: no path has role far-end")
-    if "reflector" not in roles:
-        checks = [schema.every_s(check, path.role) for path in outside for check in path.checks]
-        rate = f"only every {seconds(min(checks))}" if checks else "never"
-        out.append(f"how calls are let in and out, second by second: without a reflector, forwarding is tested {rate}")
-    out.append("whether anything gets in from outside: every check goes out and its answer comes back the same way")
-    if not any(isinstance(check, schema.SipOptions) for path in outside for check in path.checks):
-        out.append(
-            "a firewall that drops SIP while pings or TCP pass: no path outside has a sip-options check, and pings say "
-            "little of calls"
-        )
-    for path in site.path:
-        if path.role in OUTSIDE and path.behind is None:
-            out.append(f"which device on the way to {path.id} stopped: it has no behind")
-    out.append("one-way audio: this version makes no test call, so voices lost in one direction go unseen")
-    return out
+    return (*describe_lines.unseen(site), *describe_paths.unseen(site), *_unsaid(site))
 
 
 def _unsaid(site: schema.SiteFile) -> list[str]:

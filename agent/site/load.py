@@ -135,6 +135,18 @@ def _printable(text: str) -> str:
     return quoted(text)[1:-1].replace('\\"', '"') if not text.isprintable() else text
 
 
+PATH_SECRETS = {
+    "secret": True,
+    "community": True,
+    "authentication_password": True,
+    "privacy_password": True,
+    "password": True,
+    "key": True,
+    "ca": False,
+    "certificate": False,
+}
+
+
 def _check_secrets(site: schema.SiteFile, secrets: SecretReader | None, problems: Problems) -> None:
     if secrets is None:
         return
@@ -147,6 +159,8 @@ def _check_secrets(site: schema.SiteFile, secrets: SecretReader | None, problems
             if why is not None:
                 at: Key = ("uplink", number, key)
                 problems.add(at, f"the secret {quoted(name)} can't be used: {why}")
+    if good(site.path):
+        _check_path_secrets(site.path, secrets, problems)
     for number, line in enumerate(site.line):
         if not good(line) or not isinstance(line, Tl1Line) or not good(line.session) or line.session is None:
             continue
@@ -154,6 +168,22 @@ def _check_secrets(site: schema.SiteFile, secrets: SecretReader | None, problems
         why = secrets.problem(name, private=True) if good(name) else None
         if why is not None:
             problems.add(("line", number, "session", "password"), f"the secret {quoted(name)} can't be used: {why}")
+
+
+def _check_path_secrets(paths: tuple[schema.Path, ...], secrets: SecretReader, problems: Problems) -> None:
+    """A path's own, and those of its checks."""
+    for number, path in enumerate(paths):
+        if not good(path):
+            continue
+        held: list[tuple[Key, object]] = [(("path", number), path)]
+        if good(path.checks):
+            held += [(("path", number, "checks", n), c) for n, c in enumerate(path.checks) if good(c)]
+        for at, holder in held:
+            for key, private in PATH_SECRETS.items():
+                name = getattr(holder, key, None)
+                why = secrets.problem(name, private=private) if isinstance(name, str) else None
+                if why is not None:
+                    problems.add((*at, key), f"the secret {quoted(str(name))} can't be used: {why}")
 
 
 def _ask_dialects(data: dict[str, Any], refusal: Refusal, problems: Problems) -> None:

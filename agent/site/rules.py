@@ -6,19 +6,16 @@ The rules also run over a file with mistakes: what ``walk`` refused is ``BAD``, 
 from __future__ import annotations
 
 import ipaddress
-import math
 import zoneinfo
 from collections.abc import Iterator
 from importlib import resources
 from urllib.parse import urlsplit
 
-from agent.site import line_rules, schema
+from agent.site import line_rules, path_rules, schema
 from agent.site.hosts import host_and_port, is_ip
 from agent.site.walk import Key, Problem, did_you_mean, either, good, path_text, quoted
 
 RESERVED_IDS = frozenset({"host", "uplink"})
-OVERLAP_MAX = 8
-OURS_EVERY_S = 60.0
 SOCKET_BYTES_MAX = 107  # sun_path of unix(7) is 108 bytes, the last one zero
 
 Problems = Iterator[Problem]
@@ -33,11 +30,9 @@ def check(site: schema.SiteFile, given: frozenset[str]) -> Problems:
     if good(site.line):
         yield from line_rules.check(site.line)
     if good(site.path):
-        yield from _behind(site.path)
-        for number, path in enumerate(site.path):
-            if good(path):
-                yield from _address(path, ("path", number, "address"))
-                yield from _checks(path, ("path", number))
+        yield from path_rules.check(site)
+    if good(site.listen):
+        yield from path_rules.listening(site.listen)
     if good(site.uplink):
         for number, uplink in enumerate(site.uplink):
             if good(uplink):
@@ -83,82 +78,6 @@ def _timezone(site: schema.Site) -> Problems:
     except (KeyError, ValueError, OSError):  # a folder such as "America" is an OSError
         hint = did_you_mean(site.timezone, zoneinfo.available_timezones())
         yield Problem(("site", "timezone"), f"there is no time zone {quoted(site.timezone)}{hint}")
-
-
-def _behind(paths: tuple[schema.Path, ...]) -> Problems:
-    # A path whose id was refused could be the one that is meant: then nothing is said of an unknown name.
-    every_id_known = all(good(path) and good(path.id) for path in paths)
-    behind = {path.id: path.behind for path in paths if good(path) and good(path.id, path.behind)}
-    ids = [path.id for path in paths if good(path) and good(path.id)]
-    for number, path in enumerate(paths):
-        if not good(path) or not good(path.id, path.behind) or path.behind is None:
-            continue
-        at: Key = ("path", number, "behind")
-        if path.behind == path.id:
-            yield Problem(at, "a path cannot be behind itself")
-        elif path.behind not in ids:
-            if every_id_known:
-                yield Problem(at, f"there is no path {quoted(path.behind)}{did_you_mean(path.behind, ids)}")
-        else:
-            round_trip = _cycle(path.id, behind)
-            if round_trip and min(round_trip) == path.id:  # each ring is told once
-                yield Problem(at, f"goes round in a ring: {' behind '.join([*round_trip, path.id])}")
-
-
-def _cycle(start: str, behind: dict[str, str | None]) -> list[str]:
-    """The ids from ``start`` back to it, or nothing."""
-    trail = [start]
-    for _ in behind:
-        nearer = behind.get(trail[-1])
-        if nearer is None:
-            return []
-        if nearer == start:
-            return trail if len(trail) > 1 else []
-        trail.append(nearer)
-    return []
-
-
-def _address(path: schema.Path, at: Key) -> Problems:
-    if not good(path.address):
-        return
-    address = path.address
-    if ":" in address:
-        if not is_ip(address):
-            yield Problem(at, f"{quoted(address)} is no IPv6 address; a port number belongs in the check (port = …)")
-    elif not address.strip("0123456789.") and not is_ip(address):
-        yield Problem(at, f"{quoted(address)} is no IPv4 address")
-
-
-def _checks(path: schema.Path, at: Key) -> Problems:
-    if not good(path.checks):
-        return
-    for number, one in enumerate(path.checks):
-        if good(one):
-            yield from _check(path, one, (*at, "checks", number))
-
-
-def _check(path: schema.Path, one: schema.Check, at: Key) -> Problems:
-    if isinstance(one, schema.Tcp) and good(one.port) and one.port == 0:
-        yield Problem((*at, "port"), "is missing; a tcp check needs the port to connect to, from 1 to 65535")
-    if good(one.fail, one.of) and one.fail > one.of:
-        yield Problem((*at, "fail"), f"{one.fail} of the last {one.of} checks can never fail: fail must be at most of")
-    if not good(one.every_s, path.role):
-        return
-    every_s = schema.every_s(one, path.role)
-    if good(one.timeout_s):
-        overlapping = math.ceil(schema.timeout_s(one, path.role) / every_s)
-        if overlapping > OVERLAP_MAX:
-            yield Problem(
-                (*at, "timeout_s"),
-                f"{overlapping} of these checks would run at once, {OVERLAP_MAX} at most: "
-                f"must be at most {OVERLAP_MAX * every_s:g} with every_s = {every_s:g}",
-            )
-    if path.role == "far-end" and every_s < OURS_EVERY_S and good(path.agreed_with) and path.agreed_with is None:
-        yield Problem(
-            (*at, "every_s"),
-            f"a far end is somebody else's: more often than every {OURS_EVERY_S:g} s needs agreed_with = "
-            '"who agreed" in this path',
-        )
 
 
 def _uplink(uplink: schema.Uplink, at: Key) -> Problems:

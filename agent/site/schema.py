@@ -10,8 +10,73 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from agent.site.checks import (
+    EVERY_S as EVERY_S,
+)
+from agent.site.checks import (
+    ActiveCheck as ActiveCheck,
+)
+from agent.site.checks import (
+    Check as Check,
+)
+from agent.site.checks import (
+    Dns as Dns,
+)
+from agent.site.checks import (
+    Icmp as Icmp,
+)
+from agent.site.checks import (
+    Knock as Knock,
+)
+from agent.site.checks import (
+    Role as Role,
+)
+from agent.site.checks import (
+    SipOptions as SipOptions,
+)
+from agent.site.checks import (
+    Snmp as Snmp,
+)
+from agent.site.checks import (
+    Syslog as Syslog,
+)
+from agent.site.checks import (
+    Tcp as Tcp,
+)
+from agent.site.checks import (
+    TestCall as TestCall,
+)
+from agent.site.checks import (
+    Tls as Tls,
+)
+from agent.site.checks import (
+    Traps as Traps,
+)
+from agent.site.checks import (
+    every_s as every_s,
+)
+from agent.site.checks import (
+    kind_of as kind_of,
+)
+from agent.site.checks import (
+    port_of as port_of,
+)
+from agent.site.checks import (
+    timeout_s as timeout_s,
+)
 from agent.site.line import Line as Line
-from agent.site.words import Directory, EveryS, Host, Id, Interface, SecretName, TcpPort, Text, TimeoutS, Url
+from agent.site.words import (
+    Directory,
+    Endpoint,
+    Host,
+    Id,
+    Interface,
+    Network,
+    PortRange,
+    SecretName,
+    Text,
+    Url,
+)
 
 
 class Site(Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,39 +94,12 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True):
     calls_per_hour: Annotated[float, Meta(gt=0, le=100_000)] | None = None
 
 
-class Judged(Struct, frozen=True, forbid_unknown_fields=True):
-    """What every check has: how often, how long it may take, and how many of the last n must fail."""
-
-    every_s: EveryS | None = None
-    timeout_s: TimeoutS | None = None
-    fail: Annotated[int, Meta(ge=1, le=20)] = 3
-    of: Annotated[int, Meta(ge=1, le=50)] = 5
-
-
-class Icmp(Judged, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="icmp"):
-    """Ping (RFC 792, RFC 4443): up to four echo requests a check, one answer passes it."""
-
-
-class Tcp(Judged, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="tcp"):
-    """A TCP connection can be opened."""
-
-    port: TcpPort = field(default=0)
-
-
-class SipOptions(Judged, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="sip-options"):
-    """SIP OPTIONS over UDP (RFC 3261 section 11); any final response of the far end says the path is alive."""
-
-    port: TcpPort = 5060
-    transport: Literal["udp"] = "udp"
-
-
-Check = Icmp | Tcp | SipOptions
-
-Role = Literal["lan", "firewall", "router", "far-end", "reflector"]
-
-
 class Path(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[[path]]``: something on the way out, and the checks that watch it."""
+    """``[[path]]``: something on the way out, and the checks that watch it.
+
+    ``secret``: shared with our reflector. ``interface``: the checks leave by it. ``beside``: another path to the very
+    same machine by another way; where both fail, the machine is dead and says nothing of the way.
+    """
 
     id: Id
     role: Role
@@ -69,6 +107,32 @@ class Path(Struct, frozen=True, forbid_unknown_fields=True):
     checks: Annotated[tuple[Check, ...], Meta(min_length=1, max_length=8)]
     behind: Id | None = None
     agreed_with: Text | None = None
+    secret: SecretName | None = None
+    interface: Interface | None = None
+    beside: Id | None = None
+
+
+class Listen(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[listen]``: where other devices may speak to this box, each ``address:port``; nothing listens by default.
+
+    ``calls_at`` (networks) and ``call_ports`` (single ports or ``low-high``) say which packets carry calls.
+    """
+
+    syslog_udp: Endpoint | None = None
+    syslog_tcp: Endpoint | None = None
+    traps: Endpoint | None = None
+    knock: Endpoint | None = None
+    calls_at: Annotated[tuple[Network, ...], Meta(max_length=32)] = ()
+    call_ports: Annotated[tuple[PortRange, ...], Meta(max_length=32)] = ("5060-5061",)
+
+
+class HostWatch(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[host]``: what this box watches of itself."""
+
+    interfaces: Annotated[tuple[Interface, ...], Meta(max_length=16)] = ()
+    temperature_max_c: Annotated[float, Meta(ge=40, le=110)] = 80.0
+    disk_free_mb: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
+    memory_free_mb: Annotated[int, Meta(ge=1, le=1_000_000)] = 64
 
 
 class Uplink(Struct, frozen=True, forbid_unknown_fields=True):
@@ -140,44 +204,8 @@ class SiteFile(Struct, frozen=True, forbid_unknown_fields=True):
     control: Control = field(default_factory=Control)
     secrets: Secrets = field(default_factory=Secrets)
     calls: Calls = field(default_factory=Calls)
-
-
-# How often each kind of check asks, by the role of what is asked. A far end is somebody else's: once a
-# minute is i3's own keep-alive period (NENA-STA-010.3); our own devices and reflector are asked often.
-EVERY_S: dict[tuple[str, str], float] = {
-    ("icmp", "lan"): 2.0,
-    ("icmp", "firewall"): 2.0,
-    ("icmp", "router"): 2.0,
-    ("icmp", "far-end"): 60.0,
-    ("icmp", "reflector"): 2.0,
-    ("tcp", "lan"): 5.0,
-    ("tcp", "firewall"): 5.0,
-    ("tcp", "router"): 5.0,
-    ("tcp", "far-end"): 60.0,
-    ("tcp", "reflector"): 2.0,
-    ("sip-options", "lan"): 5.0,
-    ("sip-options", "firewall"): 5.0,
-    ("sip-options", "router"): 5.0,
-    ("sip-options", "far-end"): 60.0,
-    ("sip-options", "reflector"): 2.0,
-}
-
-
-def kind_of(check: Check) -> str:
-    """The check's kind as the site file writes it."""
-    return str(check.__struct_config__.tag)
-
-
-def every_s(check: Check, role: Role) -> float:
-    """Seconds between two starts of this check: the file's, else the default of its kind and role."""
-    return check.every_s if check.every_s is not None else EVERY_S[kind_of(check), role]
-
-
-def timeout_s(check: Check, role: Role) -> float:
-    """Seconds one check may take: the file's, else 2 s, and shorter where it is asked more than once in 1 s."""
-    if check.timeout_s is not None:
-        return check.timeout_s
-    return min(2.0, max(1.0, 2.0 * every_s(check, role)))
+    listen: Listen = field(default_factory=Listen)
+    host: HostWatch = field(default_factory=HostWatch)
 
 
 def check_names(path: Path) -> tuple[str, ...]:
@@ -189,3 +217,9 @@ def check_names(path: Path) -> tuple[str, ...]:
         seen[kind] = seen.get(kind, 0) + 1
         names.append(kind if seen[kind] == 1 else f"{kind}-{seen[kind]}")
     return tuple(names)
+
+
+def active(path: Path) -> tuple[tuple[str, ActiveCheck], ...]:
+    """The checks of a path that this box starts, by their names; the others only listen."""
+    pairs = zip(check_names(path), path.checks, strict=True)
+    return tuple((name, check) for name, check in pairs if not isinstance(check, Syslog | Traps))

@@ -54,7 +54,7 @@ Host = Annotated[
 ]
 TcpPort = Annotated[int, Meta(ge=1, le=65535)]
 EveryS = Annotated[float, Meta(ge=0.2, le=3600)]
-TimeoutS = Annotated[float, Meta(ge=0.1, le=30)]
+TimeoutS = Annotated[float, Meta(ge=0.1, le=60)]
 Directory = Annotated[
     str,
     Meta(
@@ -83,3 +83,40 @@ Interface = Annotated[
     ),
 ]
 Url = Annotated[str, Meta(max_length=300, description="mqtts://host:port or mqtt://host:port, at most 300 characters")]
+
+SipUri = Annotated[
+    str,
+    Meta(
+        min_length=5,
+        max_length=200,
+        pattern=r"^(sip:[!-~]+|urn:service:test\.[!-~]+)\Z",
+        description="a SIP URI such as sip:echo@192.0.2.9, or urn:service:test.sos",
+    ),
+]
+Endpoint = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=64,
+        pattern=r"^(\[[0-9A-Fa-f:.]+\]|[0-9.]+):[0-9]{1,5}\Z",
+        description="address:port to listen at, such as 0.0.0.0:5514 or [::]:5514",
+    ),
+]
+Network = Annotated[
+    str,
+    Meta(
+        min_length=2,
+        max_length=64,
+        pattern=r"^[0-9A-Fa-f:.]+(/[0-9]{1,3})?\Z",
+        description="an address or a network such as 10.77.3.0/24",
+    ),
+]
+PortRange = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=11,
+        pattern=r"^[0-9]{1,5}(-[0-9]{1,5})?\Z",
+        description="a port or a range such as 10000-20000",
+    ),
+]

@@ -11,6 +11,10 @@ V  answered talk (d: none over 20 s;        Y     the firewall's log (d: denies 
    g: talk time has collapsed)              M     load on the admin lines (g: raised)
 il if ir ie  LAN, firewall, router and      P     power
    far end answer (ping or TCP)             X     peers, by their calls (d: peers lose calls too; u: only us)
+
+Three columns of ours stand beside the table's, since a site may see more than it knew: ``F``, the provider's own far
+ends by themselves, where a reflector of ours is asked too (a dead reflector must not look like a dead far end); ``N``,
+names and certificates; ``B``, the contact or the command that makes the lines busy (d: calls are diverted on purpose).
 """
 
 from __future__ import annotations
@@ -85,12 +89,26 @@ name-or-certificate      - d d u d u  u  u  u  u d d  d  d u g u d
 """
 
 # Rows of ours, judged like the others: the table knows one far end, a site has several. One of them lost, or its call
-# system alone, is no longer "the far end answers" and not yet "it does not".
+# system alone, is no longer "the far end answers" and not yet "it does not". A reflector of ours that is dead, alone or
+# as one of two, fails the tests and stops no call; these rows count only where a site has one (column F is given).
 OURS = """
 cause/variant            L A R H V il if ir ie S O To Ti K Y M P X
 path-simplex/far-end     u u u u u u  u  u  g  - g -  -  - u u u -
 path-simplex/call-system u u u u u u  u  u  u  - g -  -  - u u u -
+test-path-fault/dead     u u u u u u  u  u  d  u d d  d  d u u u u
+test-path-fault/far-ends u u u u u u  u  u  g  u g d  d  d u u u u
+test-path-fault/of-two   u u u u u u  u  u  g  u g g  g  g u u u u
 """
+OF_REFLECTORS = frozenset({"test-path-fault/dead", "test-path-fault/far-ends", "test-path-fault/of-two"})
+OUR_COLUMNS = ("F", "N", "B")
+# What a cause's rows expect of them, where it does not follow from the table.
+_OF_OURS: Mapping[str, Mapping[str, Look]] = {
+    "test-path-fault": {"F": "u"},
+    "name-or-certificate": {"N": "d"},
+    "diverted": {"B": "d"},
+    "none": {"B": "u"},
+}
+_WORST: tuple[Look, ...] = ("d", "g", "-", "u")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +125,16 @@ class Row:
         return f"{self.cause}/{self.variant}" if self.variant else self.cause
 
 
+def _ours(cause: str, looks: Mapping[str, Look]) -> dict[str, Look]:
+    """Our columns for a row: the far ends look as badly as ``ie`` and ``O``; no name is asked over a dead way.
+
+    A centre may divert its calls because of any fault: only ``none`` expects that it does not.
+    """
+    far = min((looks["ie"], looks["O"]), key=_WORST.index)
+    ours: dict[str, Look] = {"F": far, "N": "u" if looks["ie"] == "u" else "-", "B": "-"}
+    return {**ours, **_OF_OURS.get(cause, {})}
+
+
 def _rows(table: str) -> tuple[Row, ...]:
     head, *body = table.strip().splitlines()
     columns = head.split()[1:]
@@ -117,7 +145,7 @@ def _rows(table: str) -> tuple[Row, ...]:
         assert cause in CAUSES, name
         assert LOOKS.issuperset(cells), name
         looks = cast("dict[str, Look]", dict(zip(columns, cells, strict=True)))
-        rows.append(Row(cause, variant, looks))
+        rows.append(Row(cause, variant, {**looks, **_ours(cause, looks)}))
     return tuple(rows)
 
 
@@ -125,6 +153,17 @@ ROWS: tuple[Row, ...] = _rows(TABLE)
 OUR_ROWS: tuple[Row, ...] = _rows(OURS)
 COLUMNS: tuple[str, ...] = tuple(ROWS[0].looks)
 # Columns that the network's own checks feed: evidence of these alone sounds the horn only after the hold.
-NETWORK: frozenset[str] = frozenset({"il", "if", "ir", "ie", "S", "O", "To", "Ti", "K", "Y"})
+NETWORK: frozenset[str] = frozenset({"il", "if", "ir", "ie", "S", "O", "To", "Ti", "K", "Y", "F", "N"})
 # Columns of the way that callers take, end to end. One of them must look well before anything is said to be well.
 END_TO_END: frozenset[str] = frozenset({"L", "A", "R", "V", "ie", "O", "To", "Ti", "K"})
+# Which element of the way a cause breaks, as ``covers`` of a test call names them: what it does not name, it does not
+# test.
+ELEMENT: Mapping[str, str] = {
+    "firewall-blocking": "firewall",
+    "firewall-down": "firewall",
+    "router-down": "router",
+    "wan-down": "wan",
+    "far-end-down": "far-end",
+    "core-media-blocked": "core",
+    "core-data-fault": "core",
+}

@@ -17,7 +17,20 @@ from itertools import combinations
 from typing import cast
 
 from agent.site import schema
-from agent.verdict.causes import CAUSES, COLUMNS, END_TO_END, LOOKS, NETWORK, OUR_ROWS, ROWS, Cause, Look, Row
+from agent.verdict.causes import (
+    CAUSES,
+    COLUMNS,
+    ELEMENT,
+    END_TO_END,
+    LOOKS,
+    NETWORK,
+    OF_REFLECTORS,
+    OUR_ROWS,
+    ROWS,
+    Cause,
+    Look,
+    Row,
+)
 from agent.verdict.odds import NAMED_ABOVE, ODDS_CAP, RUNNER_UP_WITHIN, likelihood, prior
 from agent.verdict.say import looks, say, say_blind
 from agent.verdict.words import BESIDES, SENSES, Side
@@ -37,6 +50,7 @@ class Verdict:
     characters. ``do_now``: its imperative part. ``call``: whom. ``side`` of the demarcation. ``calls_fail``: True only
     if all causes of the set say so, False only if none does, None between. ``odds``: the best cause against the next,
     at most 1e6. ``path_only``: something looks bad, and nothing but the network's own checks says so.
+    ``under_change``: the evidence is still changing.
     """
 
     cause: Cause
@@ -52,6 +66,7 @@ class Verdict:
     evidence_for: tuple[str, ...]
     evidence_against: tuple[str, ...]
     path_only: bool
+    under_change: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +77,24 @@ class Scored:
     score: float
 
 
-def judge(senses: Mapping[str, str], site: schema.Site) -> Verdict:
+def judge(
+    senses: Mapping[str, str],
+    site: schema.Site,
+    covers: frozenset[str] | None = None,
+    reflector: bool = False,
+) -> Verdict:
     """The verdict on ``senses``: a column of the cause table to "u", "d", "g", or "-" where it is unknown.
 
     A column that the site has should be given even while it is unknown; one that it does not have may be left out.
+    ``reflector``: some of what is asked outside is a reflector of ours, which may be dead itself. ``covers``: the elements that its test calls pass through;
+    None where nothing is said of that: then they speak for the whole way.
     Raises ValueError for a column or a look that the table does not know.
     """
     for column, look in senses.items():
         if column not in COLUMNS or look not in LOOKS:
             raise ValueError(f"no such sense: {column!r} looking {look!r}")
     seen = {column: cast(Look, senses[column]) for column in COLUMNS if senses.get(column, "-") != "-"}
-    ranked = scores(seen)
+    ranked = scores(seen, reflector=reflector or "F" in seen, covers=covers)
     best = ranked[0].score
     members = [ranked[0].row, *(s.row for s in ranked[1:] if s.score * NAMED_ABOVE > best)]
     if members[0].cause == "none" and not _sees_enough(senses, seen):
@@ -100,14 +122,24 @@ def judge(senses: Mapping[str, str], site: schema.Site) -> Verdict:
     )
 
 
-def scores(seen: Mapping[str, Look]) -> list[Scored]:
+def scores(seen: Mapping[str, Look], *, reflector: bool = True, covers: frozenset[str] | None = None) -> list[Scored]:
     """Every cause by its best row, best first; equals stand in the table's order. ``seen``: known senses only."""
     best: dict[Cause, Scored] = {}
     for row in (*ROWS, *OUR_ROWS):
-        score = prior(row) * likelihood(row, seen)
+        if not reflector and row.name in OF_REFLECTORS:
+            continue
+        score = prior(row) * likelihood(covered(row, covers), seen)
         if row.cause not in best or score > best[row.cause].score:
             best[row.cause] = Scored(row, score)
     return sorted((best[cause] for cause in CAUSES), key=lambda scored: -scored.score)
+
+
+def covered(row: Row, covers: frozenset[str] | None) -> Row:
+    """The row for test calls that pass through ``covers`` alone: of a fault elsewhere they say nothing."""
+    element = ELEMENT.get(row.cause)
+    if covers is None or element is None or element in covers:
+        return row
+    return Row(row.cause, row.variant, {**row.looks, "To": "-", "Ti": "-"})
 
 
 def inseparable(columns: Collection[str]) -> list[tuple[str, str]]:

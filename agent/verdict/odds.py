@@ -21,7 +21,7 @@ RUNNER_UP_WITHIN = 100.0
 
 # Chances in 10 000 that a look at a site finds this cause. They add up to 10 000.
 PRIORS: Mapping[Cause, int] = {
-    "none": 9752,  # a site is well nearly always; each fault has to win its place by evidence
+    "none": 9743,  # a site is well nearly always; each fault has to win its place by evidence
     "firewall-blocking": 20,  # rule and firmware changes: the best recorded cause of outages with all devices up
     "firewall-down": 15,  # mostly a pair with failover, so rarer than a bad rule
     "router-down": 20,  # nothing on record says that it is rarer than a blocking firewall: their set stays a set
@@ -40,7 +40,7 @@ PRIORS: Mapping[Cause, int] = {
     "power": 8,  # batteries and generators take most of it
     "probe-blind": 12,  # our own cables are the newest and the least guarded in the room
     "core-media-blocked": 2,
-    "test-path-fault": 3,
+    "test-path-fault": 12,  # a machine of ours somewhere: no oftener watched, and no better, than a far end
     "path-simplex": 30,  # far ends come in pairs, and one of a pair is down for works now and then
     "diverted": 3,  # meant, and mostly announced by a contact
     "congestion": 2,
@@ -51,6 +51,7 @@ PRIORS: Mapping[Cause, int] = {
 SHARES: Mapping[str, float] = {
     "firewall-blocking/media": 0.5,  # one kind of bad rule among several
     "firewall-blocking/new-in": 0.5,
+    "test-path-fault/of-two": 0.5,
     "power/lost": 0.3,  # all of it gone, batteries too, while this box still runs
 }
 
@@ -106,6 +107,9 @@ CHANCES: Mapping[str, Chances] = {
     "M": TOLD,
     "P": DECLARED,
     "X": TOLD,
+    "F": PINGED,
+    "N": ANSWERED,
+    "B": DECLARED,
 }
 
 

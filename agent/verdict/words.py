@@ -257,6 +257,9 @@ SENSES: Mapping[str, str] = {
     "M": "load on the admin lines",
     "P": "power",
     "X": "other centres' calls",
+    "F": "answers of the provider's own far ends",
+    "N": "names and certificates",
+    "B": "the divert switch",
 }
 
 # Each column when it looks up, degraded, down: for evidence.
@@ -295,6 +298,17 @@ EVIDENCE: Mapping[str, tuple[str, str, str]] = {
     "M": ("the admin lines are as busy as usual", "the admin lines are busier than usual", "the admin lines are quiet"),
     "P": ("power is on", "power is unsteady", "mains power is off"),
     "X": ("other centres have their calls", "other centres lose some calls", "other centres lose calls too"),
+    "F": (
+        "the provider's own far ends answer",
+        "only part of the provider's own far ends answers",
+        "the provider's own far ends do not answer",
+    ),
+    "N": (
+        "names and certificates are good",
+        "a certificate or a name is doubtful",
+        "a name or a certificate has failed",
+    ),
+    "B": ("calls are not diverted", "calls are diverted in part", "calls are diverted on purpose"),
 }
 
 # What would tell two causes apart besides the table's columns (from the people who drew it up).

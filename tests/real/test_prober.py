@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import resource
 import socket
 import subprocess
@@ -17,13 +16,16 @@ from pathlib import Path
 import pytest
 
 from agent.clock import RealClock
+from agent.paths import ping as ping_module
 from agent.paths import prober as prober_module
 from agent.paths import sip, target
 from agent.paths.ping import ping_access
 from agent.paths.prober import MAX_TASKS, Prober
 from agent.readings import Reading
 from agent.site import schema
+from agent.site.secrets import SecretStore
 
+NO_SECRETS = SecretStore(Path("/nonexistent"), None)
 
 async def started(paths: Sequence[schema.Path], times: int = 1, access: str | None = None) -> list[Reading]:
     """The readings of the first check of each path, ``times`` of each started together."""
@@ -36,7 +38,7 @@ async def started(paths: Sequence[schema.Path], times: int = 1, access: str | No
         if len(readings) == wanted:
             done.set()
 
-    prober = Prober(paths, post, RealClock(), random.Random(1), ping=access)  # type: ignore[arg-type]
+    prober = Prober(paths, post, RealClock(), NO_SECRETS, ping=access)  # type: ignore[arg-type]
     task = asyncio.create_task(prober.run())
     await asyncio.sleep(0)
     for path in paths:
@@ -277,7 +279,7 @@ def test_a_link_local_address_keeps_its_scope() -> None:
 def test_a_check_that_does_not_exist_is_told_too() -> None:
     async def run() -> Reading:
         readings: list[Reading] = []
-        Prober([], readings.append, RealClock(), random.Random(1)).start("p", "icmp")
+        Prober([], readings.append, RealClock(), NO_SECRETS).start("p", "icmp")
         while not readings:
             await asyncio.sleep(0.01)
         return readings[0]
@@ -328,7 +330,7 @@ def test_stopping_in_mid_check_leaves_no_socket_and_no_reading() -> None:
         readings: list[Reading] = []
         checks = (schema.SipOptions(port=port), schema.Tcp(port=port), schema.Icmp())
         path = schema.Path(id="p", role="router", address="127.0.0.1", checks=checks)
-        prober = Prober([path], readings.append, RealClock(), random.Random(1))
+        prober = Prober([path], readings.append, RealClock(), NO_SECRETS)
         task = asyncio.create_task(prober.run())
         await asyncio.sleep(0)
         before = descriptors()
@@ -348,7 +350,7 @@ def test_a_check_that_hangs_is_ended_and_told(monkeypatch: pytest.MonkeyPatch) -
     async def hang(*_: object) -> None:
         await asyncio.sleep(600)
 
-    monkeypatch.setattr(prober_module, "ping", hang)
+    monkeypatch.setattr(ping_module, "ping", hang)
     reading = one(schema.Icmp(timeout_s=0.1))
     assert (reading.state, reading.detail["reason"]) == ("unknown", "this box was too slow to finish the check")
 
@@ -356,5 +358,5 @@ def test_a_check_that_hangs_is_ended_and_told(monkeypatch: pytest.MonkeyPatch) -
 def test_leave_to_ping_is_asked_for_until_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter(["none", "raw", "none"])
     monkeypatch.setattr(prober_module, "ping_access", lambda: next(answers))
-    prober = Prober([], lambda _reading: None, RealClock(), random.Random(1))
+    prober = Prober([], lambda _reading: None, RealClock(), NO_SECRETS)
     assert [prober._ping_access() for _ in range(3)] == ["none", "raw", "raw"]

@@ -14,10 +14,15 @@ from msgspec import inspect
 
 from agent.commands import check
 from agent.site import schema
-from agent.site.describe import seconds, to_alarm_s, unseen, watched
+from agent.site.describe import seconds, unseen, watched
+from agent.site.describe_paths import to_alarm_s
 from agent.site.load import load, parse
 from agent.site.walk import _plain
 
+# Keys that several kinds of checks have, each with its own default; shown for one of them.
+KINDS_DIFFER = {
+    f"path.checks.{key}" for key in "port version transport name fail of covers expect interfaces answers".split()
+}
 TWENTY = Path(__file__).parent / "data" / "twenty-mistakes.toml"
 ALL_LIVE = re.sub(r"(?m)^#(?=[^ #\n])", "", check.example())
 """The example with every key that it only shows taken in."""
@@ -78,7 +83,7 @@ def test_the_example_is_the_default_site(tmp_path: Path) -> None:
         "far-end": [("sip-options", 60)],
         "reflector": [("sip-options", 2)],
     }
-    assert all(c.fail == 3 and c.of == 5 for p in site.path for c in p.checks)
+    assert all(c.fail == 3 and c.of == 5 for p in site.path for _, c in schema.active(p))
 
 
 def test_every_key_is_in_the_example_and_shown_defaults_are_the_defaults() -> None:
@@ -90,22 +95,29 @@ def test_every_key_is_in_the_example_and_shown_defaults_are_the_defaults() -> No
     assert set(fields) | {"path.checks.kind"} <= set(shown)
     for key, one in fields.items():
         if key not in live and not one.required and one.default not in (msgspec.UNSET, msgspec.NODEFAULT, None):
-            if key == "path.checks.port":
+            if key in KINDS_DIFFER:
                 continue
             expected = list(one.default) if isinstance(one.default, tuple) else one.default
-            text_says_none = key == "site.shares" or key.startswith("line.map.")
+            text_says_none = key in ("site.shares", "listen.calls_at", "host.interfaces") or key.startswith("line.map.")
             assert shown[key] == expected or text_says_none, key
 
 
 def test_the_example_with_every_key_taken_in_is_valid() -> None:
     site = parse(ALL_LIVE, secrets=None)
-    assert {schema.kind_of(c) for p in site.path for c in p.checks} == {"icmp", "tcp", "sip-options"}
+    assert {schema.kind_of(c) for p in site.path for c in p.checks} == {
+        "icmp", "tcp", "tls", "dns", "snmp", "syslog", "traps", "sip-options", "test-call", "knock",
+    }  # fmt: skip
     assert site.control.group == "dialtone"
 
 
 def test_defaults_that_the_example_tells_in_words() -> None:
     for (kind, role), every_s in schema.EVERY_S.items():
-        told = 60 if role == "far-end" else 2 if role == "reflector" or kind == "icmp" else 5
+        told = {
+            "tls": 3600 if role == "far-end" else 300,
+            "dns": 60,
+            "snmp": 60 if role in ("far-end", "reflector") else 10,
+            "test-call": 300 if role == "far-end" else 60,
+        }.get(kind, 60 if role == "far-end" else 2 if role == "reflector" or kind == "icmp" else 5)
         assert every_s == told, (kind, role)
     assert schema.timeout_s(schema.Icmp(), "firewall") == 2
 
@@ -137,7 +149,8 @@ def test_a_right_file_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     file.write_text(check.example())
     assert run(str(file), "--json") == 0
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {one["kind"] for one in told} >= {"watched", "unseen"}
+    assert {one["kind"] for one in told} >= {"watched", "unseen", "inseparable"}
+    assert any(one["text"].startswith("firewall-blocking or router-down; ") for one in told)
 
 
 @pytest.mark.parametrize("arguments", [(), ("--example", "site.toml")])
@@ -185,7 +198,8 @@ pins = "mock"
         ("a lamp or a horn:", ('"mock"', '"lgpio"')),
         ("a dead firewall by itself", ('"far-end"', '"firewall"')),
         ("which device on the way to esrp", ('"far-end"', '"lan"')),
-        ("one-way audio", ("", "")),
+        ("voices lost in one direction: no test-call", ("", "")),
+        ("whether anything gets in from outside: no knock", ("", "")),
     ],
 )  # fmt: skip
 def test_each_blindness_is_said_until_it_is_cured(start: str, change: tuple[str, str]) -> None:

@@ -90,7 +90,11 @@ def test_whole_numbers_are_numbers_and_booleans_are_not() -> None:
         (SITE + LINE + "trunks = []", "line[0].trunks", "must be a table such as"),
         (SITE + PATH + "checks = []", "path[0].checks", "must have at least 1 entry, is empty"),
         (SITE + PATH + "checks = ['icmp']", "path[0].checks[0]", "must be a table whose kind is"),
-        (SITE + PATH + "checks = [{ every_s = 2 }]", "path[0].checks[0].kind", 'is missing; must be "icmp", "tcp" or'),
+        (
+            SITE + PATH + "checks = [{ every_s = 2 }]",
+            "path[0].checks[0].kind",
+            'is missing; must be "icmp", "tcp", "tls"',
+        ),
         (
             SITE + CHECKED + UPLINK + 'urls = ["mqtts://h"]\ninterface = "w w"',
             "uplink[0].interface",
@@ -193,7 +197,7 @@ def test_a_ring_of_paths_is_told_once() -> None:
 
 
 def test_what_is_wrong_inside_a_wrong_table_is_told_too() -> None:
-    errors = errors_of(SITE + PATH + "checks = [{ kind = 'snmp', every_s = 'often', comunity = 1 }]")
+    errors = errors_of(SITE + PATH + "checks = [{ kind = 'snmpp', every_s = 'often', comunity = 1 }]")
     assert [error.key.rpartition(".")[2] for error in errors] == ["comunity", "every_s", "kind"]
     errors = errors_of(SITE + LINE.replace("[[line]]", "[line]") + "baud = 1\n")
     assert [(error.key, error.line) for error in errors] == [("line", 3), ("line.baud", 7)]
@@ -393,3 +397,58 @@ def test_walker_and_msgspec_refuse_the_same(value: object) -> None:
     else:
         # Only what is not a number may be refused by us alone.
         assert all(re.search(r"is (nan|-?inf)", problem.message) for problem in problems.found)
+
+
+PASSIVE = '[[path]]\nid = "fw"\nrole = "{role}"\naddress = "10.0.0.1"\n{keys}\nchecks = [{{ {check} }}]\n{more}'
+
+
+@pytest.mark.parametrize(
+    ("role", "check", "keys", "more", "key", "message"),
+    [
+        ("firewall", "kind = 'tls'", "", "", "path[0].checks[0].port", "a tls check needs the port"),
+        ("firewall", "kind = 'dns'", "", "", "path[0].checks[0].name", "needs the name to ask for"),
+        ("firewall", "kind = 'snmp'", "", "", "path[0].checks[0].community", "needs community"),
+        ("firewall", "kind = 'snmp', version = '3'", "", "", "path[0].checks[0].user", "needs user"),
+        (
+            "firewall",
+            "kind = 'snmp', version = '3', user = 'u', privacy = 'aes', privacy_password = 'p'",
+            "",
+            "",
+            "path[0].checks[0].privacy",
+            "needs authentication",
+        ),
+        ("firewall", "kind = 'syslog'", "", "", "path[0].checks[0]", "nothing hears it"),
+        ("firewall", "kind = 'traps', community = 'c'", "", "", "path[0].checks[0]", "nothing hears them"),
+        (
+            "firewall",
+            "kind = 'knock'",
+            "secret = 's'",
+            '[listen]\nknock = "0.0.0.0:1"',
+            "path[0].checks[0].kind",
+            "role",
+        ),
+        ("reflector", "kind = 'knock'", "secret = 's'", "", "path[0].checks[0]", "nothing hears it"),
+        ("reflector", "kind = 'test-call'", "", "", "path[0].checks[0]", "secret = its secret"),
+        ("far-end", "kind = 'test-call'", "", "", "path[0].checks[0]", "needs agreed_with"),
+        ("far-end", "kind = 'sip-options', ca = 'x'", "", "", "path[0].checks[0].ca", "is for TLS"),
+        ("firewall", "kind = 'icmp'", "beside = 'fw'", "", "path[0].beside", "beside itself"),
+        ("firewall", "kind = 'icmp'", "", '[listen]\ncall_ports = ["9-5"]', "listen.call_ports[0]", "low-high"),
+        ("firewall", "kind = 'icmp'", "", '[listen]\ncalls_at = ["10.0.0.0/33"]', "listen.calls_at[0]", "no network"),
+        ("firewall", "kind = 'icmp'", "", '[listen]\ntraps = "10.0.0.0:0"', "listen.traps", "no address and port"),
+    ],
+)
+def test_each_mistake_of_a_path_is_told(role: str, check: str, keys: str, more: str, key: str, message: str) -> None:
+    told_key, told = only(SITE + PASSIVE.format(role=role, check=check, keys=keys, more=more))
+    assert told_key == key
+    assert message in told
+
+
+@pytest.mark.parametrize(
+    "uri", ["sip:911@10.0.0.1", "urn:service:sos", "sip:%39%31%31@10.0.0.1", "sip:+911@h", "urn:service:sos.police"]
+)
+def test_a_test_call_never_goes_to_a_live_emergency_number(uri: str) -> None:
+    text = SITE + PASSIVE.format(
+        role="reflector", check=f"kind = 'test-call', to = '{uri}'", keys="secret = 's'", more=""
+    )
+    (error,) = errors_of(text)
+    assert error.key == "path[0].checks[0].to"

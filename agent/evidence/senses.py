@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from agent.alarms.trunks import LineJudge
+from agent.evidence import feeds
 from agent.readings import Reading, State
 from agent.site import schema
-from agent.site.line import AliLine, ContactsLine, Line, ModbusLine, SmdrLine
+from agent.site.line import ContactsLine, ModbusLine
 
 SPEAKS = frozenset({"alarm", "clear", "event", "data", "call"})
 LINES = frozenset({"L", ""})  # "" feeds no column by itself
-# Which column of the cause table a check feeds, by the role of its path (agent/verdict/causes.py).
-REACH: dict[str, str] = {"lan": "il", "firewall": "if", "router": "ir", "far-end": "ie", "reflector": "ie"}
+FEEDS: Mapping[str, State] = {"u": "up", "g": "degraded", "d": "down"}
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class Sense:
 
     source: str
     sense: str
-    column: str
+    columns: tuple[str, ...]
     state: State = "unknown"
     since_ns: int = 0
     heard: bool = False
@@ -31,6 +31,8 @@ class Sense:
     polled: bool = False  # an open port says nothing of it: it is asked and has to answer
     good_ns: int | None = None  # when it last looked up
     bad_ns: int | None = None  # when it first looked otherwise since
+    looks: dict[str, State] = field(default_factory=dict)  # by column, where one sense shows several things
+    line: bool = False
 
 
 class Senses:
@@ -40,14 +42,21 @@ class Senses:
         self._senses: dict[tuple[str, str], Sense] = {}
         for line in site.line:
             self._senses[line.id, line.dialect] = Sense(
-                line.id, line.dialect, _line_column(line), polled=isinstance(line, ModbusLine | ContactsLine)
+                line.id,
+                line.dialect,
+                (feeds.of_line(line),),
+                polled=isinstance(line, ModbusLine | ContactsLine),
+                line=True,
             )
         for path in site.path:
             for name, check in zip(schema.check_names(path), path.checks, strict=True):
-                outside = path.role in ("far-end", "reflector")
-                sip = schema.kind_of(check) == "sip-options"
-                column = "O" if sip and outside else REACH[path.role]
-                self._senses[path.id, name] = Sense(path.id, name, column)
+                self._senses[path.id, name] = Sense(path.id, name, feeds.of_check(path, check))
+        if site.site.shares:
+            self._senses["peers", "pool"] = Sense("peers", "pool", ("X",))
+        self._twins = {path.beside: path.id for path in site.path if path.beside is not None}
+        self._far_ends = feeds.own_far_ends(site)
+        self._reflector = feeds.reflector(site)
+        self._diverted: bool | None = None
         self._changed = True
         self._any_down = False
         self._columns: dict[str, str] = {}
@@ -60,7 +69,8 @@ class Senses:
         sense = self._senses.get((reading.source, reading.sense))
         if sense is None:
             return
-        self._changed = self._changed or state != sense.state or self._any_down or sense.column in LINES
+        lines = sense.line
+        self._changed = self._changed or state != sense.state or self._any_down or lines
         if reading.kind == "probe-ok":
             sense.good_ns, sense.bad_ns = reading.at_ns, None
         elif sense.bad_ns is None:
@@ -71,17 +81,36 @@ class Senses:
         elif reading.kind == "heartbeat":
             sense.heard = reading.state == "up"
             state = "up" if sense.heard else "unknown"
-        elif sense.column in LINES:
+        elif lines:
             if reading.kind == "contact":
                 self._contact(sense, reading)
             else:
                 sense.heard = sense.heard or reading.kind in SPEAKS
             return
+        elif not reading.kind.startswith("probe-"):
+            return
         else:
             sense.heard = state not in ("unknown", None)
             sense.detail = str(reading.detail.get("reason") or "")[:200]
+            self._look(sense, reading, state)
         if state is not None and state != sense.state:
             sense.state, sense.since_ns = state, reading.at_ns
+
+    def _look(self, sense: Sense, reading: Reading, state: State | None) -> None:
+        """What one check shows in each of its columns, where they may differ."""
+        looks: dict[str, State] = {}
+        bad = state in ("down", "degraded")
+        if "To" in sense.columns:
+            for column, key in (("To", "out"), ("Ti", "in")):
+                said = FEEDS.get(str(reading.detail.get(key)), "unknown")
+                looks[column] = said if bad and reading.kind != "probe-ok" else sense.looks.get(column, said)
+                if state == "up":
+                    looks[column] = "up"
+        elif "N" in sense.columns and bad:
+            named = reading.detail.get("fault") in feeds.NAMES
+            looks = {c: (state or "unknown") if (c == "N") is named else "unknown" for c in sense.columns}
+        if looks != sense.looks:
+            sense.looks, self._changed = looks, True
 
     def _contact(self, sense: Sense, reading: Reading) -> None:
         """A port that is open says nothing of the contacts behind it: what can't be read is unknown."""
@@ -116,10 +145,23 @@ class Senses:
         faults_ns = [s.bad_ns for s in self._senses.values() if s.state == "down" and s.bad_ns is not None]
         self._any_down = bool(faults_ns)
         fault_ns = min(faults_ns, default=None)
+        dead = self._dead()
+        named = {column for s in self._senses.values() for column in s.columns} - LINES
         columns = {
-            column: _together([_fresh(s, fault_ns) for s in self._senses.values() if s.column == column])
-            for column in sorted({s.column for s in self._senses.values()} - LINES)
+            column: _together(
+                [
+                    _fresh(s, column, fault_ns)
+                    for s in self._senses.values()
+                    if column in s.columns and s.source not in dead
+                ]
+            )
+            for column in sorted(named)
         }
+        if self._reflector:
+            own = [s for s in self._senses.values() if s.source in self._far_ends and {"ie", "O"} & set(s.columns)]
+            columns["F"] = _together([_fresh(s, s.columns[0], fault_ns) for s in own])
+        if self._diverted is not None:
+            columns["B"] = "d" if self._diverted else "u"
         for column, look in self._calls.items():
             good_ns = self._calls_good_ns.get(column)
             stale = look == "u" and fault_ns is not None and (good_ns is None or good_ns < fault_ns)
@@ -127,12 +169,26 @@ class Senses:
         if self._power:
             known = set(self._power.values()) - {"-"}
             columns["P"] = "d" if "d" in known else "u" if known else "-"
-        if any(s.column == "L" for s in self._senses.values()):
+        if any("L" in s.columns for s in self._senses.values()):
             columns["L"] = self._lines_column(list(lines))
         if columns == self._columns:
             return None
         self._columns = columns
         return columns
+
+    def _dead(self) -> frozenset[str]:
+        """Paths whose very machine does not answer by another way either: they say nothing of the way."""
+        return frozenset(
+            path
+            for path, twin in self._twins.items()
+            if any(s.state == "down" for s in self._senses.values() if s.source == twin)
+            and all(s.state in ("down", "unknown") for s in self._senses.values() if s.source == twin)
+        )
+
+    def diverted(self, diverted: bool | None) -> None:
+        """Whether calls go elsewhere on purpose, by a contact or a command; None where nothing can say so."""
+        if diverted != self._diverted:
+            self._diverted, self._changed = diverted, True
 
     def columns(self) -> Mapping[str, str]:
         """The columns as last judged."""
@@ -146,7 +202,7 @@ class Senses:
         if any(down):
             return "g"
         # A passive tap that has said nothing yet is no evidence that the trunks are well.
-        heard = [s.heard and s.state == "up" for s in self._senses.values() if s.column == "L"]
+        heard = [s.heard and s.state == "up" for s in self._senses.values() if "L" in s.columns]
         return "u" if heard and all(heard) else "-"
 
     def status(self) -> list[dict[str, Any]]:
@@ -157,21 +213,16 @@ class Senses:
         ]
 
 
-def _line_column(line: Line) -> str:
-    """Which column a serial line feeds by itself; what the calls on it say comes by ``Senses.calls``."""
-    if isinstance(line, ModbusLine | ContactsLine):
-        return "L" if any(contact.meaning == "loop-current" for contact in line.contacts) else ""
-    return "" if isinstance(line, AliLine | SmdrLine) else "L"
-
-
-def _fresh(sense: Sense, fault_ns: int | None) -> State:
+def _fresh(sense: Sense, column: str, fault_ns: int | None) -> State:
     """How a sense looks for the verdict: an ``up`` from before a fault that stands elsewhere says nothing of it.
 
     A far end asked once a minute would else speak for calls that a dead firewall stopped seconds ago.
     """
-    if sense.state == "up" and fault_ns is not None and (sense.good_ns is None or sense.good_ns < fault_ns):
-        return "unknown"
-    return sense.state
+    state = sense.looks.get(column, sense.state) if sense.state != "unknown" else sense.state
+    if state == "up" and fault_ns is not None and (sense.good_ns is None or sense.good_ns < fault_ns):
+        # A test call that lost one direction has tried the other one just now.
+        return state if column in sense.looks and sense.state == "down" else "unknown"
+    return state
 
 
 def _together(states: list[State]) -> str:

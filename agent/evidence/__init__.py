@@ -1,0 +1,1 @@
+"""What the senses show together: a look for each column of the cause table."""

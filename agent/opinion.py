@@ -1,0 +1,74 @@
+"""The verdict as it is held and told: when a new one is due, whether it still changes, and what it means for an alarm.
+
+Pure. The judge gives a verdict for each set of columns; this keeps the one that was last told. ``none`` is told only
+when no critical alarm stands, and a verdict whose evidence changed less than ``SETTLE_S`` ago says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from agent.site import schema
+from agent.verdict.duty import duty
+from agent.verdict.judge import Verdict, judge
+
+NS = 1_000_000_000
+SETTLE_S = 15.0
+"""By then every check that is asked often has failed as often as it must (3 of 2 s and 5 s), and the cause is clear."""
+
+
+class Opinion:
+    """One site's verdict over time."""
+
+    def __init__(self, site: schema.Site, covers: frozenset[str] | None, reflector: bool) -> None:
+        self._site, self._covers, self._reflector = site, covers, reflector
+        self._columns: Mapping[str, str] = {}
+        self._changed_ns: int | None = None
+        self._since_ns: int | None = None
+        self.candidate: Verdict | None = None
+        self.told: Verdict | None = None
+
+    def judge(self, columns: Mapping[str, str], now_ns: int) -> Verdict:
+        """A new set of columns."""
+        self._columns = dict(columns)
+        verdict = judge(columns, self._site, self._covers, self._reflector)
+        before = self.candidate
+        if before is None or before.causes != verdict.causes:
+            # The first verdict after a start and a return to health settle by themselves.
+            self._changed_ns = now_ns if before is not None and verdict.cause != "none" else None
+        self.candidate = verdict
+        if verdict.calls_fail is not True:
+            self._since_ns = None
+        elif self._since_ns is None:
+            self._since_ns = now_ns
+        return verdict
+
+    def without(self, columns: frozenset[str]) -> Verdict:
+        """What the verdict would be if these columns said nothing."""
+        rest = {column: "-" if column in columns else look for column, look in self._columns.items()}
+        return judge(rest, self._site, self._covers, self._reflector)
+
+    def to_tell(self, critical: bool, now_ns: int) -> Verdict | None:
+        """The verdict to tell now, None where nothing is new. ``critical``: a critical alarm stands."""
+        verdict = self.candidate
+        if verdict is None or (verdict.cause == "none" and critical):
+            return None  # the sentence does not say that all is well before the alarm has cleared
+        if self._changed_ns is not None and now_ns - self._changed_ns >= int(SETTLE_S * NS):
+            self._changed_ns = None
+        now = replace(verdict, under_change=self._changed_ns is not None)
+        if now == self.told:
+            return None
+        self.told = now
+        return now
+
+    def deadline(self) -> int | None:
+        """When the verdict has settled."""
+        return None if self._changed_ns is None else self._changed_ns + int(SETTLE_S * NS)
+
+    def duty(self, now_ns: int) -> dict[str, Any] | None:
+        """The regulatory clock, None while no verdict says that calls fail."""
+        if self.candidate is None or self._since_ns is None:
+            return None
+        return duty(self.candidate, self._since_ns, now_ns, self._site)

@@ -1,0 +1,69 @@
+"""Which causes a site's senses leave together: found by asking the judge itself, before anything has happened. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from agent.verdict.causes import CAUSES, COLUMNS, OF_REFLECTORS, OUR_ROWS, ROWS, Cause, Look
+from agent.verdict.judge import covered, scores
+from agent.verdict.odds import NAMED_ABOVE
+from agent.verdict.words import BESIDES, SENSES
+
+OF_CALLS = frozenset({"A", "R", "V", "M"})
+"""Columns that say nothing while no call comes: at night a verdict has to do without them."""
+SEPARATORS_MAX = 4
+
+
+def confusable(columns: Collection[str], covers: frozenset[str] | None = None) -> list[tuple[Cause, ...]]:
+    """The sets of causes that the verdict can't tell apart by these columns, with calls and without any.
+
+    Each row of the table is taken for true and its looks are judged. Sets that lie within another one are left out, and
+    so is the set of all that can't be seen at all (``unseen`` names those).
+    """
+    found: set[tuple[Cause, ...]] = set()
+    for seen in (frozenset(columns), frozenset(columns) - OF_CALLS):
+        for row in (*ROWS, *OUR_ROWS):
+            if "F" not in columns and row.name in OF_REFLECTORS:
+                continue
+            expected = covered(row, covers).looks
+            looks: dict[str, Look] = {c: expected[c] for c in seen if expected[c] != "-"}
+            if all(look == "u" for look in looks.values()):
+                continue
+            found.add(_together(looks, "F" in columns, covers, row.cause))
+    sets = [one for one in found if len(one) > 1 and not any(set(one) < set(other) for other in found)]
+    return sorted(sets, key=lambda one: [CAUSES.index(cause) for cause in one])
+
+
+def apart(one: str, other: str, columns: Collection[str], covers: frozenset[str] | None = None) -> bool:
+    """Whether no set of ``confusable`` holds both."""
+    return not any(one in causes and other in causes for causes in confusable(columns, covers))
+
+
+def separators(causes: Sequence[str], columns: Collection[str]) -> tuple[str, ...]:
+    """What this site has not, and would tell these causes apart."""
+    found: dict[str, None] = {}
+    for number, one in enumerate(causes):
+        for other in causes[number + 1 :]:
+            hint = BESIDES.get(frozenset({one, other}))
+            if hint is not None:
+                found[hint] = None
+            for column in COLUMNS:
+                if column not in columns and _differ(one, other, column):
+                    found[SENSES[column]] = None
+    return tuple(found)[:SEPARATORS_MAX]
+
+
+def _together(
+    looks: Mapping[str, Look], reflector: bool, covers: frozenset[str] | None, true: Cause
+) -> tuple[Cause, ...]:
+    ranked = scores(looks, reflector=reflector, covers=covers)
+    best = ranked[0].score
+    named = {scored.row.cause for scored in ranked if scored.score * NAMED_ABOVE > best} | {ranked[0].row.cause, true}
+    return tuple(cause for cause in CAUSES if cause in named)
+
+
+def _differ(one: str, other: str, column: str) -> bool:
+    """Whether every row of one looks otherwise than every row of the other there."""
+    ours = {row.looks[column] for row in ROWS if row.cause == one}
+    theirs = {row.looks[column] for row in ROWS if row.cause == other}
+    return not ours & theirs and "-" not in ours | theirs

@@ -94,6 +94,9 @@ class Core:
         self._schedule = CheckSchedule(site.path, now_ns)
         self._uplinks_up = {uplink.id: False for uplink in site.uplink}
         self._unreceived: dict[str, int] = {}
+        self._nobody_knows = True  # as it may have stood before
+        self._shown: tuple[int, bool, int | None] | None = None
+        self._show_due_ns: int | None = None
         self._verbs = Verbs(site, self._book, self._lines, self._condition)
         self._strays = 0
         self._restore(restored, unreceived, now_ns)
@@ -253,7 +256,7 @@ class Core:
         self._book.condition("uplink", "uplink-lost", "all", lost, now_ns, text=text)
 
     def _judge_nobody_knows(self, now_ns: int) -> None:
-        if not self._uplinks_up:
+        if not self._uplinks_up or not (self._unreceived or self._nobody_knows):
             return
         waiting = [
             alarm
@@ -262,7 +265,8 @@ class Core:
         ]
         phone = self._site.site.noc_phone
         text = f"Nobody outside knows of this alarm. Ring {f'the NOC: {phone}' if phone else 'your NOC'}."
-        self._book.condition("uplink", "nobody-knows", "all", bool(waiting), now_ns, text=text)
+        self._nobody_knows = bool(waiting)
+        self._book.condition("uplink", "nobody-knows", "all", self._nobody_knows, now_ns, text=text)
         self._book.tick(now_ns)
 
     def _judge_overdue(self, now_ns: int) -> None:
@@ -276,12 +280,14 @@ class Core:
         columns = self._senses.columns_if_changed(line.judge for line in self._lines.values())
         if columns is not None:
             self._judge_call_path(self._opinion.judge(columns, now_ns), now_ns)
-        critical = any(a.active and a.point.severity == "critical" for a in self._book)
-        verdict = self._opinion.to_tell(critical, now_ns)
+        verdict = self._opinion.to_tell(self._critical_stands, now_ns)
         if verdict is None:
             return ()
         told = {**msgspec.to_builtins(verdict), "mode": self._book.quiet.mode}
         return (Record("verdict", {**told, "duty": self._opinion.duty(now_ns)}, urgent=True),)
+
+    def _critical_stands(self) -> bool:
+        return any(a.active and a.point.severity == "critical" for a in self._book)
 
     def _judge_call_path(self, verdict: Verdict, now_ns: int) -> None:
         self._book.condition(
@@ -295,7 +301,7 @@ class Core:
             hold_s=self._site.panel.path_hold_s if verdict.path_only else 0.0,
             shadow=self._only_in_shadow(verdict),
         )
-        fault = verdict.cause == "test-path-fault"
+        fault = verdict.causes == ("test-path-fault",)
         text = verdict.sentence if fault else ""
         self._book.condition(self._site.site.id, "test-path-fault", "verdict", fault, now_ns, text=text)
 
@@ -331,7 +337,11 @@ class Core:
         if verbs.lamp_test_until_ns is not None and now_ns >= verbs.lamp_test_until_ns:
             verbs.lamp_test_until_ns = None
         blind = told is None or told.cause == "probe-blind"  # the lamp agrees with the sentence
-        ok = annunciator.healthy(self._book, self._senses.all_heard() and not blind)
+        shown = (self._book.version, self._senses.all_heard() and not blind, verbs.lamp_test_until_ns)
+        if shown == self._shown and (self._show_due_ns is None or now_ns < self._show_due_ns):
+            return
+        self._shown, self._show_due_ns = shown, self._book.deadline(now_ns)
+        ok = annunciator.healthy(self._book, shown[1])
         view = annunciator.compose(self._book, ok, verbs.lamp_test_until_ns, self._view, now_ns)
         if view != self._view:
             self._view = view

@@ -6,7 +6,7 @@ when no critical alarm stands, and a verdict whose evidence changed less than ``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,7 @@ class Opinion:
         self._since_ns: int | None = None
         self.candidate: Verdict | None = None
         self.told: Verdict | None = None
+        self._settled: tuple[Verdict, bool] | None = None
 
     def judge(self, columns: Mapping[str, str], now_ns: int) -> Verdict:
         """A new set of columns."""
@@ -50,14 +51,18 @@ class Opinion:
         rest = {column: "-" if column in columns else look for column, look in self._columns.items()}
         return judge(rest, self._site, self._covers, self._reflector)
 
-    def to_tell(self, critical: bool, now_ns: int) -> Verdict | None:
-        """The verdict to tell now, None where nothing is new. ``critical``: a critical alarm stands."""
+    def to_tell(self, critical: Callable[[], bool], now_ns: int) -> Verdict | None:
+        """The verdict to tell now, None where nothing is new. ``critical``: whether a critical alarm stands."""
         verdict = self.candidate
-        if verdict is None or (verdict.cause == "none" and critical):
-            return None  # the sentence does not say that all is well before the alarm has cleared
         if self._changed_ns is not None and now_ns - self._changed_ns >= int(SETTLE_S * NS):
             self._changed_ns = None
-        now = replace(verdict, under_change=self._changed_ns is not None)
+        changing = self._changed_ns is not None
+        if verdict is None or self._settled == (verdict, changing):
+            return None
+        if verdict.cause == "none" and critical():
+            return None  # the sentence does not say that all is well before the alarm has cleared
+        self._settled = (verdict, changing)
+        now = replace(verdict, under_change=changing)
         if now == self.told:
             return None
         self.told = now

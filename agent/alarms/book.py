@@ -82,18 +82,25 @@ class AlarmBook:
         self._changes: list[AlarmState] = []
         self.quiet = Quiet()
         self.refused = 0
+        self._version = 0
+
+    @property
+    def version(self) -> int:
+        """Rises with every change that a lamp or the horn could show."""
+        return self._version + self.quiet.version
 
     def __iter__(self) -> Iterator[Alarm]:
         return iter(self._alarms.values())
 
-    def look(self, alarm: Alarm) -> AlarmState:
-        """This alarm as it stands now."""
-        return self._look(alarm, "updated")
-
-    def _look(self, alarm: Alarm, change: Change) -> AlarmState:
+    def look(self, alarm: Alarm, change: Change = "updated") -> AlarmState:
         """This alarm as it is told of now: in which mode, and whether it is shelved."""
         shelved = self.quiet.shelved(alarm.id, alarm.resource)
         return msgspec.structs.replace(alarm.look(change), shelved=shelved, mode=self.quiet.mode)
+
+    def _look(self, alarm: Alarm, change: Change) -> AlarmState:
+        """The same, of an alarm that has changed."""
+        self._version += 1
+        return self.look(alarm, change)
 
     def get(self, alarm_id: str) -> Alarm | None:
         """The alarm of that id, if it ever stood."""
@@ -141,6 +148,7 @@ class AlarmBook:
                 return
         if holds:
             alarm.hold_ns = int(hold_s * NS)
+            self._version += alarm.shadow != shadow
             alarm.shadow = shadow
             if text and text != alarm.text:
                 alarm.text = text
@@ -150,6 +158,7 @@ class AlarmBook:
                 alarm.evidence = dict(evidence)
         if alarm.condition != holds or (declared and alarm.active != holds):
             alarm.condition = holds
+            self._version += 1
             self._hold(alarm, now_ns)
             wait_s = 0.0 if declared else (point.set_s if holds else point.clear_s)
             alarm.due_ns = now_ns + int(wait_s * NS)
@@ -175,6 +184,7 @@ class AlarmBook:
 
     def _settle(self, alarm: Alarm, now_ns: int) -> None:
         """Take the condition over into the alarm if it has stood long enough."""
+        self._version += 1
         if alarm.condition == alarm.active:
             alarm.due_ns = None
         elif alarm.due_ns is not None and now_ns >= alarm.due_ns:

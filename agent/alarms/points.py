@@ -9,6 +9,7 @@ of a check, ``interval`` three of the expected intervals; ``clear_good`` how man
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from agent.panel import Lamp
@@ -98,6 +99,7 @@ FAULT_OF_ROLE: dict[str, str] = {
 }
 
 
+@lru_cache(maxsize=4096)
 def slug(text: str) -> str:
     """``text`` as part of a point id and of a topic: ``[a-z0-9-]``, at most 32 characters, never empty.
 

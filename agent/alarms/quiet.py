@@ -23,18 +23,21 @@ class Quiet:
         self.mode: Mode = "normal"
         self._mode_until_ns = 0
         self._shelves: dict[str, int] = {}
+        self.version = 0
 
     def set_mode(self, mode: Mode, minutes: float, now_ns: int) -> None:
         """``normal`` at once; the others for ``minutes``. Raises ValueError beyond ``MODE_MAX_MIN``."""
         if mode != "normal" and not 0 < minutes <= MODE_MAX_MIN[mode]:
             raise ValueError(f"minutes must be over 0 and at most {MODE_MAX_MIN[mode]:g} for mode {mode}")
         self.mode = mode
+        self.version += 1
         self._mode_until_ns = now_ns + int(minutes * 60 * NS)
 
     def shelve(self, name: str, minutes: float, now_ns: int) -> None:
         """Shelve an alarm's id, or a line's or path's; 0 minutes takes it back. Raises ValueError beyond the bounds."""
         if not 0 <= minutes <= SHELVE_MAX_MIN:
             raise ValueError(f"minutes must be from 0 (take it back) to {SHELVE_MAX_MIN:g}")
+        self.version += 1
         if minutes == 0:
             self._shelves.pop(name, None)
         elif name not in self._shelves and len(self._shelves) >= SHELVES_MAX:
@@ -57,6 +60,7 @@ class Quiet:
         if self.mode != "normal" and now_ns >= self._mode_until_ns:
             ended.append(f"mode {self.mode}")
             self.mode = "normal"
+        self.version += len(ended)
         return ended
 
     def deadline(self) -> int | None:

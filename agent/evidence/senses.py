@@ -33,6 +33,7 @@ class Sense:
     bad_ns: int | None = None  # when it first looked otherwise since
     looks: dict[str, State] = field(default_factory=dict)  # by column, where one sense shows several things
     line: bool = False
+    asked: bool = True  # this box starts it again and again
 
 
 class Senses:
@@ -50,15 +51,16 @@ class Senses:
             )
         for path in site.path:
             for name, check in zip(schema.check_names(path), path.checks, strict=True):
-                self._senses[path.id, name] = Sense(path.id, name, feeds.of_check(path, check))
+                asked = not isinstance(check, schema.Syslog | schema.Traps)
+                self._senses[path.id, name] = Sense(path.id, name, feeds.of_check(path, check), asked=asked)
         if site.site.shares:
-            self._senses["peers", "pool"] = Sense("peers", "pool", ("X",))
+            self._senses["peers", "pool"] = Sense("peers", "pool", ("X",), asked=False)
         self._twins = {path.beside: path.id for path in site.path if path.beside is not None}
         self._far_ends = feeds.own_far_ends(site)
         self._reflector = feeds.reflector(site)
         self._diverted: bool | None = None
         self._changed = True
-        self._any_down = False
+        self._fault_ns: int | None = None
         self._columns: dict[str, str] = {}
         self._power: dict[tuple[str, str], str] = {}
         self._calls: Mapping[str, str] = {}
@@ -70,7 +72,10 @@ class Senses:
         if sense is None:
             return
         lines = sense.line
-        self._changed = self._changed or state != sense.state or self._any_down or lines
+        fault_ns, good_ns = self._fault_ns, sense.good_ns
+        # While a fault stands, the first good answer after it is news.
+        fresh = fault_ns is not None and reading.kind == "probe-ok" and (good_ns is None or good_ns < fault_ns)
+        self._changed = self._changed or state != sense.state or fresh or lines
         if reading.kind == "probe-ok":
             sense.good_ns, sense.bad_ns = reading.at_ns, None
         elif sense.bad_ns is None:
@@ -103,9 +108,10 @@ class Senses:
         if "To" in sense.columns:
             for column, key in (("To", "out"), ("Ti", "in")):
                 said = FEEDS.get(str(reading.detail.get(key)), "unknown")
-                looks[column] = said if bad and reading.kind != "probe-ok" else sense.looks.get(column, said)
-                if state == "up":
-                    looks[column] = "up"
+                said = said if bad and reading.kind != "probe-ok" else sense.looks.get(column, said)
+                # A second failure is not yet three of five.
+                said = "degraded" if said == "down" and state == "degraded" else said
+                looks[column] = "up" if state == "up" else said
         elif "N" in sense.columns and bad:
             named = reading.detail.get("fault") in feeds.NAMES
             looks = {c: (state or "unknown") if (c == "N") is named else "unknown" for c in sense.columns}
@@ -122,7 +128,7 @@ class Senses:
 
     def calls(self, columns: Mapping[str, str], good_ns: Mapping[str, int | None]) -> None:
         """What the calls say (``agent/calls``); ``good_ns``: when a column that looks up was last seen so."""
-        if columns != self._calls or (self._any_down and good_ns != self._calls_good_ns):
+        if columns != self._calls or (self._fault_ns is not None and good_ns != self._calls_good_ns):
             self._changed = True
         self._calls, self._calls_good_ns = columns, good_ns
 
@@ -142,9 +148,9 @@ class Senses:
         if not self._changed:
             return None
         self._changed = False
-        faults_ns = [s.bad_ns for s in self._senses.values() if s.state == "down" and s.bad_ns is not None]
-        self._any_down = bool(faults_ns)
-        fault_ns = min(faults_ns, default=None)
+        # What only listens (a log, peers) dates no fault: nothing asked since then would be newer.
+        faults_ns = [s.bad_ns for s in self._senses.values() if s.state == "down" and s.bad_ns is not None and s.asked]
+        fault_ns = self._fault_ns = min(faults_ns, default=None)
         dead = self._dead()
         named = {column for s in self._senses.values() for column in s.columns} - LINES
         columns = {

@@ -37,12 +37,31 @@ def demo(wish: Wish) -> int:
     except OutageInvalid as invalid:
         return _refused(str(invalid))
     if wish.outage is not None and wish.outage not in outages:
-        return _refused(f"no outage called {wish.outage!r}; there are {', '.join(outages)}")
+        why = _recorded(wish.outage, outages)
+        if why is not None:
+            return _refused(why)
     live = not wish.script and sys.stdout.isatty() and sys.stdin.isatty()
     if live and importlib.util.find_spec("rich") is None:
         print("The live panel needs rich (pip install 'dialtone[demo]'): here is the scripted demo instead.")
         live = False
     return asyncio.run(_until_signalled(wish, outages, live))
+
+
+def _recorded(name: str, outages: dict[str, Outage]) -> str | None:
+    """Add the recorded outage of that name as a fault of the demo; why that can't be, where it can't."""
+    from agent.sim.outages.live import shown
+    from agent.sim.outages.story import stories
+
+    recorded = {story.name: story for story in stories()}
+    if name not in recorded:
+        return f"no outage called {name!r}; there are {', '.join((*outages, *recorded))}"
+    told = shown(recorded[name])
+    if told.fault is None:
+        return f"{name} shows nothing that this demo has a lamp for; `dialtone replay {name}` tells it"
+    if told.left_out:
+        print(f"Of {name} the demo leaves out {', '.join(told.left_out)}; `dialtone replay {name}` has it all.")
+    outages[name] = told.fault
+    return None
 
 
 async def _until_signalled(wish: Wish, outages: dict[str, Outage], live: bool) -> int:

@@ -58,14 +58,14 @@ SHARES: Mapping[str, float] = {
 Chances = Mapping[Look, Mapping[Look, float]]
 
 
-def _chances(u: str, g: str, d: str) -> Chances:
+def _chances(u: str, g: str, d: str, nothing: str = "0.5 0.2 0.3") -> Chances:
     """Rows: what the cause leads one to expect. Numbers: chances of seeing u, g, d then. "-" is nearly even."""
 
     def looks(numbers: str) -> dict[Look, float]:
         seen_u, seen_g, seen_d = (float(n) for n in numbers.split())
         return {"u": seen_u, "g": seen_g, "d": seen_d}
 
-    return {"u": looks(u), "g": looks(g), "d": looks(d), "-": looks("0.5 0.2 0.3")}
+    return {"u": looks(u), "g": looks(g), "d": looks(d), "-": looks(nothing)}
 
 
 # P(seen | expected), one table for each kind of sense, best first. A state that is expected degraded may look like
@@ -78,13 +78,15 @@ DECLARED = _chances(u="0.9996 0.0002 0.0002", g="0.2 0.6 0.2", d="0.02 0.08 0.9"
 # since they are asked at different intervals.
 ANSWERED = _chances(u="0.9994 0.0005 0.0001", g="0.25 0.73 0.02", d="0.002 0.098 0.9")
 # Calls themselves, by counting: thin at night, so degraded comes easily. Down comes of a detector set to one
-# false alarm a year.
-COUNTED = _chances(u="0.9797 0.02 0.0003", g="0.2 0.6 0.2", d="0.03 0.12 0.85")
+# false alarm a year, which the next call, or the next talk, ends within about half an hour.
+COUNTED = _chances(u="0.97994 0.02 0.00006", g="0.2 0.6 0.2", d="0.03 0.12 0.85")
 # Pings: judged m of n as well, but a device answers for itself while it forwards nothing, or passes calls and no pings.
 PINGED = _chances(u="0.987 0.01 0.003", g="0.35 0.5 0.15", d="0.03 0.17 0.8")
 # Pings beside an answer of the far end's call system: it came through all of them, so what does not answer is silent by
 # policy, and a policy silences several at once. Without this, three red pings would outvote a green test of the way.
 PINGED_BESIDE_ANSWER = _chances(u="0.87 0.01 0.12", g="0.35 0.5 0.15", d="0.15 0.05 0.8")
+# A switch that a person throws. Few centres divert because of a fault before they are told of it.
+THROWN = _chances(u="0.998 0.001 0.001", g="0.2 0.6 0.2", d="0.02 0.08 0.9", nothing="0.9 0.02 0.08")
 # What others say of themselves or what follows only by the way: a green report never outvotes a failing test.
 TOLD = _chances(u="0.95 0.03 0.02", g="0.25 0.6 0.15", d="0.1 0.1 0.8")
 
@@ -109,7 +111,7 @@ CHANCES: Mapping[str, Chances] = {
     "X": TOLD,
     "F": PINGED,
     "N": ANSWERED,
-    "B": DECLARED,
+    "B": THROWN,
 }
 
 

@@ -1,0 +1,64 @@
+"""What can't be told apart is found by asking the judge, before anything has happened."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent.site.schema import Site
+from agent.verdict.apart import OF_CALLS, apart, confusable, separators
+from agent.verdict.causes import COLUMNS, OF_REFLECTORS, OUR_ROWS, ROWS
+from agent.verdict.judge import judge
+
+BARE = ("L", "il", "if", "ir", "ie", "O")
+
+
+def test_a_bare_sites_sets() -> None:
+    sets = confusable(BARE)
+    assert ("firewall-blocking", "router-down") in sets
+    assert ("lan-fault", "probe-blind") in sets
+    assert not any("test-path-fault" in one for one in sets), "it has no reflector"
+    assert any({"wan-down", "far-end-down"} <= set(one) for one in sets)
+
+
+def test_a_reflector_alone_may_be_dead_itself_and_a_far_end_beside_it_tells() -> None:
+    # F says nothing where there is no far end of the provider's.
+    assert judge({"if": "u", "ir": "u", "ie": "d", "O": "d", "F": "-"}, Site(id="s"), reflector=True).calls_fail is None
+    dead = judge({"if": "u", "ir": "u", "ie": "d", "O": "g", "To": "d", "Ti": "d", "F": "u"}, Site(id="s"))
+    assert dead.cause == "test-path-fault"
+    away = judge({"if": "u", "ir": "u", "ie": "d", "O": "d", "To": "d", "Ti": "d", "F": "d"}, Site(id="s"))
+    assert "test-path-fault" not in away.causes
+    assert away.calls_fail is True
+
+
+def test_more_senses_take_the_pair_apart() -> None:
+    assert not apart("firewall-blocking", "router-down", BARE)
+    assert apart("firewall-blocking", "router-down", [*BARE, "S", "Y"])
+    assert "the firewall's own report" in separators(("firewall-blocking", "router-down"), BARE)
+
+
+@pytest.mark.parametrize("without_calls", [False, True])
+@pytest.mark.parametrize("columns", [BARE, [*BARE, "S", "To", "Ti", "K", "Y", "F", "V", "A", "R", "H", "P"], COLUMNS])
+def test_whatever_set_a_verdict_names_was_stated_before(columns: tuple[str, ...], without_calls: bool) -> None:
+    """Each row taken for true: the judge's set lies within one that is stated."""
+    stated = confusable(columns)
+    for row in (*ROWS, *OUR_ROWS):
+        if "F" not in columns and row.name in OF_REFLECTORS:
+            continue
+        seen = {c: row.looks[c] for c in columns if row.looks[c] != "-" and not (without_calls and c in OF_CALLS)}
+        if set(seen.values()) <= {"u"}:
+            continue
+        said = judge(seen, Site(id="s"), reflector="F" in columns)
+        named = set(said.causes) | {row.cause}
+        assert len(named) == 1 or said.cause == "probe-blind" or any(named <= set(one) for one in stated), row.name
+
+
+def test_a_test_call_speaks_only_for_what_it_passes_through() -> None:
+    seen = {"if": "u", "ir": "u", "ie": "u", "O": "u", "To": "u", "Ti": "u", "V": "d", "A": "u", "R": "u", "X": "d"}
+    assert judge(seen, Site(id="s"), frozenset({"firewall"})).cause == "core-media-blocked"
+    assert judge(seen, Site(id="s")).cause != "core-media-blocked"
+
+
+def test_diverted_on_purpose_is_no_loss_of_routing() -> None:
+    seen = {"if": "u", "ir": "u", "ie": "u", "O": "u", "A": "d", "R": "d", "H": "u", "V": "d", "L": "u"}
+    assert judge({**seen, "B": "d"}, Site(id="s")).causes == ("diverted",)
+    assert judge({**seen, "B": "u"}, Site(id="s")).calls_fail is True

@@ -66,6 +66,8 @@ class App:
         self._uplinks: list[Any] = []
         self._ports: list[Any] = []
         self._prober: Any = None
+        self._listener: Any = None
+        self._host: Any = None
         self._core_faults = 0
         self._saving: asyncio.Task[None] | None = None
         self._begun = False
@@ -116,6 +118,8 @@ class App:
             "clock": self._tell_clock,
             **{f"line {p.line_id}": p.run for p in self._ports},
             **({"prober": self._prober.run} if self._prober else {}),
+            **({"listener": self._listener.run} if self._listener else {}),
+            **({"host": self._host.run} if self._host else {}),
             **{f"uplink {u.id}": u.run for u in self._uplinks},
         }
         running = [asyncio.create_task(self._supervised(name, run), name=name) for name, run in tasks.items()]
@@ -151,10 +155,11 @@ class App:
             from agent.lines.ports import ports_of
 
             self._ports = ports_of(site, post, self._clock, lambda line, why: self._tell_host("core", why, line))
+        knocks = self._build_listener()
         if site.path:
             from agent.paths.prober import Prober
 
-            self._prober = Prober(site.path, post, self._clock, SecretStore.of(site))
+            self._prober = Prober(site.path, post, self._clock, SecretStore.of(site), knocks=knocks)
         if site.uplink:
             from agent.uplink.mqtt import Uplink
 
@@ -163,6 +168,20 @@ class App:
                 Uplink(u, site.site, self._journal, secrets, post, self._clock, self._health, self._rng)
                 for u in site.uplink
             ]
+
+    def _build_listener(self) -> Any:
+        """What may speak to this box, only where the site file opens a port for it; where knocks end, if any do."""
+        site, listen = self._site, self._site.listen
+        knocks = None
+        if listen.knock is not None:
+            from agent.paths.knocks import Knocks
+
+            knocks = Knocks([path.address for path in site.path if path.role == "reflector"])
+        if any((listen.syslog_udp, listen.syslog_tcp, listen.traps, listen.knock)):
+            from agent.paths.listen import Listener
+
+            self._listener = Listener(site, self.post, self._clock, SecretStore.of(site), knocks)
+        return knocks
 
     async def _run_control(self) -> None:
         path = Path(self._site.control.socket) if self._site.control.socket else default_socket()

@@ -18,6 +18,9 @@ NS = 1_000_000_000
 SETTLE_S = 15.0
 """By then every check that is asked often has failed as often as it must (3 of 2 s and 5 s), and the cause is clear."""
 
+CALM_S = 2.0
+"""While one check after the other fails or comes back, causes pass by within a second: nobody could act on them."""
+
 
 class Opinion:
     """One site's verdict over time."""
@@ -27,6 +30,7 @@ class Opinion:
         self._columns: Mapping[str, str] = {}
         self._changed_ns: int | None = None
         self._since_ns: int | None = None
+        self._new_ns: int | None = None
         self.candidate: Verdict | None = None
         self.told: Verdict | None = None
         self._settled: tuple[Verdict, bool] | None = None
@@ -36,6 +40,8 @@ class Opinion:
         self._columns = dict(columns)
         verdict = judge(columns, self._site, self._covers, self._reflector)
         before = self.candidate
+        if before is not None and before.causes != verdict.causes:
+            self._new_ns = now_ns
         if before is None or before.causes != verdict.causes:
             # The first verdict after a start and a return to health settle by themselves.
             self._changed_ns = now_ns if before is not None and verdict.cause != "none" else None
@@ -54,11 +60,12 @@ class Opinion:
     def to_tell(self, critical: Callable[[], bool], now_ns: int) -> Verdict | None:
         """The verdict to tell now, None where nothing is new. ``critical``: whether a critical alarm stands."""
         verdict = self.candidate
-        if self._changed_ns is not None and now_ns - self._changed_ns >= int(SETTLE_S * NS):
-            self._changed_ns = None
+        self._expire(now_ns)
         changing = self._changed_ns is not None
         if verdict is None or self._settled == (verdict, changing):
             return None
+        if self._new_ns is not None and self.told is not None and verdict.calls_fail is not True:
+            return None  # that calls fail is told at once, all else when it has stood for CALM_S
         if verdict.cause == "none" and critical():
             return None  # the sentence does not say that all is well before the alarm has cleared
         self._settled = (verdict, changing)
@@ -68,9 +75,21 @@ class Opinion:
         self.told = now
         return now
 
+    def _expire(self, now_ns: int) -> None:
+        """What time alone ends; nothing that is over may stay a deadline."""
+        if self._changed_ns is not None and now_ns - self._changed_ns >= int(SETTLE_S * NS):
+            self._changed_ns = None
+        if self._new_ns is not None and now_ns - self._new_ns >= int(CALM_S * NS):
+            self._new_ns = None
+
     def deadline(self) -> int | None:
-        """When the verdict has settled."""
-        return None if self._changed_ns is None else self._changed_ns + int(SETTLE_S * NS)
+        """When the verdict has settled, or has stood long enough to be told."""
+        times = [
+            since_ns + int(after_s * NS)
+            for since_ns, after_s in ((self._changed_ns, SETTLE_S), (self._new_ns, CALM_S))
+            if since_ns is not None
+        ]
+        return min(times, default=None)
 
     def duty(self, now_ns: int) -> dict[str, Any] | None:
         """The regulatory clock, None while no verdict says that calls fail."""

@@ -66,6 +66,9 @@ class Voice:
     calls_per_h: float
     alarm: bool = False
     talked_ns: int | None = None
+    began_ns: int | None = (
+        None  # when the newest talk began: one that a fault found under way says nothing of new calls
+    )
     talks: float = 0.0
     misses: float = 0.0
     unknown: int = 0
@@ -171,6 +174,8 @@ class Voice:
 
     def _talk(self, fact: Ended) -> None:
         self.talked_ns = fact.at_ns if self.talked_ns is None else max(self.talked_ns, fact.at_ns)
+        began_ns = fact.at_ns - int((fact.talk_s or 0.0) * NS)
+        self.began_ns = began_ns if self.began_ns is None else max(self.began_ns, began_ns)
         self._in_row = min(self._in_row + 1, TALKS_TO_CLEAR)
         self._ever_talked = True
         if self.alarm:

@@ -346,7 +346,8 @@ class CallWatch:
 
     def good_ns(self) -> dict[str, int | None]:
         """When a column that looks up was last seen so."""
-        return {"A": self._arrived_ns, "R": self._record_ns, "V": self.talked_ns}
+        whole = self._voices.get("all")
+        return {"A": self._arrived_ns, "R": self._record_ns, "V": None if whole is None else whole.began_ns}
 
     def shadowed(self) -> frozenset[str]:
         """The columns that look bad by nothing but detectors in shadow."""

@@ -37,7 +37,11 @@ def lines(status: dict[str, Any]) -> list[str]:
     out = [f"site {status['site']}, probe {status['probe']}", lamp_row_ascii(status["lamps"], status["horn"])]
     verdict = status["verdict"]
     if verdict is not None:
-        out.append(verdict["sentence"])
+        out.append(verdict["sentence"] + (" (still changing)" if verdict.get("under_change") else ""))
+    out += clock(status)
+    if status.get("mode", "normal") != "normal":
+        out.append(f"mode {status['mode']} until {status.get('until')}")
+    out += [f"  shelved: {name}" for name in status.get("shelved", {})]
     for alarm in status["alarms"]:
         acknowledged = f", acknowledged by {alarm['acknowledged_by']}" if alarm["acknowledged_by"] else ""
         out.append(f"  {alarm['severity']:8} {alarm['state']}{acknowledged}: {alarm['text']} [{alarm['id']}]")
@@ -54,6 +58,18 @@ def lines(status: dict[str, Any]) -> list[str]:
         f"  journal: entry {journal.get('head')}, {journal.get('waiting')} waiting, fault: {journal.get('fault')}"
     )
     return out
+
+
+def clock(status: dict[str, Any]) -> list[str]:
+    """The regulatory clock in words, where it runs: facts, no advice."""
+    duty = status.get("duty")
+    if not duty:
+        return []
+    users = f", {duty['user_minutes']:,} user-minutes" if duty.get("user_minutes") is not None else ""
+    return [
+        f"calls have failed for {duty['minutes']:g} min{users}; side of the demarcation: {duty['side']}; "
+        f"the provider's 30 minutes (47 CFR 4.9(h)) end at {duty.get('notify_by', '-')}"
+    ]
 
 
 def judge(one: dict[str, Any]) -> str:

@@ -30,6 +30,7 @@ class Sense:
     detail: str = ""
     polled: bool = False  # an open port says nothing of it: it is asked and has to answer
     good_ns: int | None = None  # when it last looked up
+    answered_ns: int | None = None  # when it last answered at all, well or not
     bad_ns: int | None = None  # when it first looked otherwise since
     looks: dict[str, State] = field(default_factory=dict)  # by column, where one sense shows several things
     line: bool = False
@@ -76,6 +77,8 @@ class Senses:
         # While a fault stands, the first good answer after it is news.
         fresh = fault_ns is not None and reading.kind == "probe-ok" and (good_ns is None or good_ns < fault_ns)
         self._changed = self._changed or state != sense.state or fresh or lines
+        if reading.kind in ("probe-ok", "probe-degraded"):
+            sense.answered_ns = reading.at_ns
         if reading.kind == "probe-ok":
             sense.good_ns, sense.bad_ns = reading.at_ns, None
         elif sense.bad_ns is None:
@@ -164,8 +167,7 @@ class Senses:
             for column in sorted(named)
         }
         if self._reflector:
-            own = [s for s in self._senses.values() if s.source in self._far_ends and {"ie", "O"} & set(s.columns)]
-            columns["F"] = _together([_fresh(s, s.columns[0], fault_ns) for s in own])
+            columns["F"] = self._own_far_ends(fault_ns)
         if self._diverted is not None:
             columns["B"] = "d" if self._diverted else "u"
         for column, look in self._calls.items():
@@ -181,6 +183,15 @@ class Senses:
             return None
         self._columns = columns
         return columns
+
+    def _own_far_ends(self, fault_ns: int | None) -> str:
+        """How the provider's own far ends look: by their call systems, and by pings only where nothing is known of those."""
+        for wanted in ("O", "ie"):
+            own = [s for s in self._senses.values() if s.source in self._far_ends and wanted in s.columns]
+            look = _together([_failed_since(s, fault_ns) for s in own])
+            if look != "-":
+                return look
+        return "-"
 
     def _dead(self) -> frozenset[str]:
         """Paths whose very machine does not answer by another way either: they say nothing of the way."""
@@ -220,15 +231,23 @@ class Senses:
 
 
 def _fresh(sense: Sense, column: str, fault_ns: int | None) -> State:
-    """How a sense looks for the verdict: an ``up`` from before a fault that stands elsewhere says nothing of it.
+    """How a sense looks for the verdict. Where a fault stands, what it said before that fault says nothing of it.
 
-    A far end asked once a minute would else speak for calls that a dead firewall stopped seconds ago.
+    A far end asked once a minute would else speak for calls that a dead firewall stopped seconds ago; and a first or
+    second failure since, no alarm yet, would look like a way that is half dead.
     """
     state = sense.looks.get(column, sense.state) if sense.state != "unknown" else sense.state
-    if state == "up" and fault_ns is not None and (sense.good_ns is None or sense.good_ns < fault_ns):
-        # A test call that lost one direction has tried the other one just now.
-        return state if column in sense.looks and sense.state == "down" else "unknown"
-    return state
+    if state not in ("up", "degraded") or fault_ns is None or sense.state == "down":
+        return state  # a test call that lost one direction has tried the other one just now
+    newest_ns = sense.good_ns if state == "up" else sense.answered_ns
+    return state if newest_ns is not None and newest_ns >= fault_ns else "unknown"
+
+
+def _failed_since(sense: Sense, fault_ns: int | None) -> State:
+    """The same of what is asked seldom and has failed since the fault: no alarm yet, but it fits the fault."""
+    state = _fresh(sense, sense.columns[0], fault_ns)
+    pending = fault_ns is not None and sense.bad_ns is not None and sense.bad_ns >= fault_ns
+    return "degraded" if state == "unknown" and sense.state != "unknown" and pending else state
 
 
 def _together(states: list[State]) -> str:

@@ -27,6 +27,7 @@ class CheckJudge:
         self._fail = fail
         self._results: deque[bool] = deque(maxlen=of)
         self._good_in_row = 0
+        self._bad_in_row = 0
         self._blind = True
         self._newest_degraded = False
         self.alarming = False
@@ -44,6 +45,7 @@ class CheckJudge:
         self._blind = False
         self._results.append(ok)
         self._good_in_row = self._good_in_row + 1 if ok else 0
+        self._bad_in_row = 0 if ok else self._bad_in_row + 1
         if not ok and self._results.count(False) >= self._fail:
             self.alarming = True
         elif self.alarming and self._good_in_row >= CLEAR_GOOD:
@@ -57,14 +59,17 @@ class CheckJudge:
 
     @property
     def state(self) -> State:
-        """unknown until it has seen; down while alarming; degraded while several failed, until as many good as clear.
+        """unknown until it has seen; down while alarming without an answer; degraded while it alarms with some, or while
+        several failed, until as many good as clear.
 
         One failure among good results says nothing: at 5 % loss each way it comes every half hour.
         """
         if self._blind:
             return "unknown"
         if self.alarming:
-            return "down"
+            # Answers in between: what loses packets is not dead, whatever its alarm says.
+            dead = self._bad_in_row >= min(self._fail, len(self._results))
+            return "down" if dead else "degraded"
         never_good = bool(self._results) and True not in self._results
         if (
             self._newest_degraded

@@ -103,9 +103,15 @@ def _test_call(
 def _knock(
     world: World, path: schema.Path, check: schema.Knock, lost: float, rng: random.Random
 ) -> tuple[float, Outcome]:
+    """The asking alone; ``knocked`` says how it ends."""
     if not speaks_sip(world, path) or rng.random() < lost**4:
         return 2.0, Outcome("unknown", "the reflector could not be asked to call back")
-    if _on(world, "firewall.new-in") and rng.random() >= lost**4:
-        return check.idle_s + RTT_S, Outcome("up", "", {"waited_s": check.idle_s})
-    timeout_s = schema.timeout_s(check, path.role)
-    return timeout_s, Outcome("down", "no call from outside came")
+    return check.idle_s, Outcome("up", "", {})
+
+
+def knocked(world: World, path: schema.Path, check: schema.Knock, rng: random.Random) -> tuple[float, Outcome]:
+    """What has come of a knock that was asked for ``idle_s`` ago, and how much later."""
+    lost = 1.0 - (1.0 - _loss(world)) ** 2
+    if reaches(world, path) and _on(world, "firewall.new-in") and rng.random() >= lost**4:
+        return RTT_S, Outcome("up", "", {"waited_s": check.idle_s})
+    return schema.KNOCK_MORE_S, Outcome("down", "no call from outside came")

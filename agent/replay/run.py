@@ -63,6 +63,14 @@ class Trace:
         self.told.append(Told(round(at_s, 3), who, what, detail))
 
 
+@dataclass(frozen=True, slots=True)
+class _Knock:
+    """A knock that was asked for and is now due."""
+
+    path: str
+    check: str
+
+
 class Replay:
     """One run. ``learned``: what the box has learned of this site before."""
 
@@ -85,7 +93,7 @@ class Replay:
         }
         self._trunks: dict[str, str] = dict.fromkeys(TRUNKS, bank.CLEAR)
         self._atag = 0
-        self._queue: list[tuple[int, int, Input]] = []
+        self._queue: list[tuple[int, int, Input | _Knock]] = []
         self._number = 0
         self._view: PanelView | None = None
         self._asked = 0
@@ -127,7 +135,8 @@ class Replay:
             if changes and changes[0][0] <= now_ns:
                 self._apply(changes.pop(0)[1], now_ns)
             elif self._queue and self._queue[0][0] <= now_ns:
-                self._hand(heapq.heappop(self._queue)[2], now_ns)
+                item = heapq.heappop(self._queue)[2]
+                self._knocked(item, now_ns) if isinstance(item, _Knock) else self._hand(item, now_ns)
             elif ticks[0][0] <= now_ns:
                 at_ns, what, every_s = heapq.heappop(ticks)
                 heapq.heappush(ticks, (at_ns + int(every_s * NS), what, every_s))
@@ -298,7 +307,7 @@ class Replay:
         for reading in self._parsers[line].feed(data, now_ns):
             self._hand(reading, now_ns)
 
-    def _later(self, at_ns: int, item: Input) -> None:
+    def _later(self, at_ns: int, item: Input | _Knock) -> None:
         self._number += 1
         heapq.heappush(self._queue, (at_ns, self._number, item))
 
@@ -321,7 +330,19 @@ class Replay:
         check = self._checks[start.path, start.check]
         after_s, outcome = network.outcome(self._world, path, check, self._rng)
         at_ns = now_ns + int(after_s * NS)
+        if isinstance(check, schema.Knock) and outcome.state == "up":
+            self._later(at_ns, _Knock(start.path, start.check))
+            return
         for reading in outcome.readings(start.path, start.check, at_ns):
+            self._later(at_ns, reading)
+
+    def _knocked(self, knock: _Knock, now_ns: int) -> None:
+        """The idle time is over: only now does the reflector call, if it lives and may."""
+        check = self._checks[knock.path, knock.check]
+        assert isinstance(check, schema.Knock)
+        after_s, outcome = network.knocked(self._world, self._paths[knock.path], check, self._rng)
+        at_ns = now_ns + int(after_s * NS)
+        for reading in outcome.readings(knock.path, knock.check, at_ns):
             self._later(at_ns, reading)
 
     def _panel(self, view: PanelView, now_ns: int) -> None:

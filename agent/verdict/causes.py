@@ -90,7 +90,8 @@ name-or-certificate      - d d u d u  u  u  u  u d d  d  d u g u d
 
 # Rows of ours, judged like the others: the table knows one far end, a site has several. One of them lost, or its call
 # system alone, is no longer "the far end answers" and not yet "it does not". A reflector of ours that is dead, alone or
-# as one of two, fails the tests and stops no call; these rows count only where a site has one (column F is given).
+# as one of two, fails the tests and stops no call; and it answers where the provider's own far end is dead. These rows
+# count only where a site has one (column F is given). Loss of packets, all senses answering now and then, is no outage.
 OURS = """
 cause/variant            L A R H V il if ir ie S O To Ti K Y M P X
 path-simplex/far-end     u u u u u u  u  u  g  - g -  -  - u u u -
@@ -98,15 +99,20 @@ path-simplex/call-system u u u u u u  u  u  u  - g -  -  - u u u -
 test-path-fault/dead     u u u u u u  u  u  d  u d d  d  d u u u u
 test-path-fault/far-ends u u u u u u  u  u  g  u g d  d  d u u u u
 test-path-fault/of-two   u u u u u u  u  u  g  u g g  g  g u u u u
+far-end-down/own         - d d u d u  u  u  g  u g u  u  u u g u d
+transport-flapping/lossy u u u u - u  -  g  g  - g g  g  g - - u -
 """
-OF_REFLECTORS = frozenset({"test-path-fault/dead", "test-path-fault/far-ends", "test-path-fault/of-two"})
+OF_REFLECTORS = frozenset(
+    {"test-path-fault/dead", "test-path-fault/far-ends", "test-path-fault/of-two", "far-end-down/own"}
+)
 OUR_COLUMNS = ("F", "N", "B")
-# What a cause's rows expect of them, where it does not follow from the table.
+# What a row, or a cause's rows, expect of them, where it does not follow from the table.
 _OF_OURS: Mapping[str, Mapping[str, Look]] = {
     "test-path-fault": {"F": "u"},
     "name-or-certificate": {"N": "d"},
     "diverted": {"B": "d"},
     "none": {"B": "u"},
+    "far-end-down/own": {"F": "d"},
 }
 _WORST: tuple[Look, ...] = ("d", "g", "-", "u")
 
@@ -145,7 +151,7 @@ def _rows(table: str) -> tuple[Row, ...]:
         assert cause in CAUSES, name
         assert LOOKS.issuperset(cells), name
         looks = cast("dict[str, Look]", dict(zip(columns, cells, strict=True)))
-        rows.append(Row(cause, variant, {**looks, **_ours(cause, looks)}))
+        rows.append(Row(cause, variant, {**looks, **_ours(cause, looks), **_OF_OURS.get(name, {})}))
     return tuple(rows)
 
 

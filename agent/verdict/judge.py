@@ -38,6 +38,8 @@ from agent.verdict.words import BESIDES, SENSES, Side
 __all__ = ["SENSES", "Verdict", "inseparable", "judge", "unseen"]
 
 MAX_SEPARATORS = 6
+ALARMED = ("L", "A", "V")
+"""Columns that look down only while a critical alarm stands: nothing then is "nothing"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ def judge(
             raise ValueError(f"no such sense: {column!r} looking {look!r}")
     seen = {column: cast(Look, senses[column]) for column in COLUMNS if senses.get(column, "-") != "-"}
     ranked = scores(seen, reflector=reflector or "F" in seen, covers=covers)
+    if any(seen.get(column) == "d" for column in ALARMED):
+        ranked = [scored for scored in ranked if scored.row.cause != "none"]
     best = ranked[0].score
     members = [ranked[0].row, *(s.row for s in ranked[1:] if s.score * NAMED_ABOVE > best)]
     if members[0].cause == "none" and not _sees_enough(senses, seen):
@@ -139,7 +143,7 @@ def covered(row: Row, covers: frozenset[str] | None) -> Row:
     element = ELEMENT.get(row.cause)
     if covers is None or element is None or element in covers:
         return row
-    return Row(row.cause, row.variant, {**row.looks, "To": "-", "Ti": "-"})
+    return Row(row.cause, row.variant, {**row.looks, "To": "-", "Ti": "-", "K": "-"})
 
 
 def inseparable(columns: Collection[str]) -> list[tuple[str, str]]:

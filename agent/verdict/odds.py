@@ -52,6 +52,8 @@ SHARES: Mapping[str, float] = {
     "firewall-blocking/media": 0.5,  # one kind of bad rule among several
     "firewall-blocking/new-in": 0.5,
     "test-path-fault/of-two": 0.5,
+    "far-end-down/own": 0.5,
+    "transport-flapping/lossy": 0.3,  # half of a site's checks failing looks so for a moment, whatever the cause
     "power/lost": 0.3,  # all of it gone, batteries too, while this box still runs
 }
 
@@ -72,7 +74,7 @@ def _chances(u: str, g: str, d: str, nothing: str = "0.5 0.2 0.3") -> Chances:
 # anything; an unknown sense has no factor at all.
 #
 # Equipment declares its own line state and power after integrating for seconds: it hardly ever cries wolf.
-DECLARED = _chances(u="0.9996 0.0002 0.0002", g="0.2 0.6 0.2", d="0.02 0.08 0.9")
+DECLARED = _chances(u="0.9999 0.00005 0.00005", g="0.2 0.6 0.2", d="0.02 0.08 0.9")
 # A question answered end to end, judged m of n, several datagrams each: red for nothing is very rare, and an answer
 # cannot come over a dead way. Degraded stands for one of several far ends lost: a fault's first minute looks so too,
 # since they are asked at different intervals.
@@ -86,7 +88,7 @@ PINGED = _chances(u="0.987 0.01 0.003", g="0.35 0.5 0.15", d="0.03 0.17 0.8")
 # policy, and a policy silences several at once. Without this, three red pings would outvote a green test of the way.
 PINGED_BESIDE_ANSWER = _chances(u="0.87 0.01 0.12", g="0.35 0.5 0.15", d="0.15 0.05 0.8")
 # A switch that a person throws. Few centres divert because of a fault before they are told of it.
-THROWN = _chances(u="0.998 0.001 0.001", g="0.2 0.6 0.2", d="0.02 0.08 0.9", nothing="0.9 0.02 0.08")
+THROWN = _chances(u="0.9999 0.00005 0.00005", g="0.2 0.6 0.2", d="0.02 0.08 0.9", nothing="0.9 0.02 0.08")
 # What others say of themselves or what follows only by the way: a green report never outvotes a failing test.
 TOLD = _chances(u="0.95 0.03 0.02", g="0.25 0.6 0.15", d="0.1 0.1 0.8")
 
@@ -109,7 +111,7 @@ CHANCES: Mapping[str, Chances] = {
     "M": TOLD,
     "P": DECLARED,
     "X": TOLD,
-    "F": PINGED,
+    "F": ANSWERED,
     "N": ANSWERED,
     "B": THROWN,
 }

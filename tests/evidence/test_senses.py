@@ -14,9 +14,13 @@ REFLECTOR = (schema.SipOptions(), schema.TestCall(), schema.Knock())
 SITE = schema.SiteFile(
     site=schema.Site(id="s", shares=("region",)),
     path=(
-        schema.Path(id="fw", role="firewall", address="192.0.2.1", checks=(schema.Icmp(), schema.Snmp(), schema.Syslog())),
+        schema.Path(
+            id="fw", role="firewall", address="192.0.2.1", checks=(schema.Icmp(), schema.Snmp(), schema.Syslog())
+        ),
         schema.Path(id="rt", role="router", address="192.0.2.2", checks=(schema.Icmp(),)),
-        schema.Path(id="esrp", role="far-end", address="192.0.2.3", checks=(schema.SipOptions(), schema.Tls(port=5061))),
+        schema.Path(
+            id="esrp", role="far-end", address="192.0.2.3", checks=(schema.SipOptions(), schema.Tls(port=5061))
+        ),
         schema.Path(id="r1", role="reflector", address="192.0.2.4", checks=REFLECTOR),
         schema.Path(id="r1-cell", role="reflector", address="192.0.2.4", beside="r1", checks=(schema.SipOptions(),)),
     ),
@@ -79,7 +83,12 @@ def test_a_certificate_is_no_dead_far_end_and_a_silent_one_is_no_bad_certificate
 
 
 def test_a_reflector_that_is_dead_by_another_way_too_says_nothing_of_this_one() -> None:
-    given = Given().say("esrp", "sip-options", "up").say("r1", "sip-options", "down").say("r1", "test-call", "down", out="d")
+    given = (
+        Given()
+        .say("esrp", "sip-options", "up")
+        .say("r1", "sip-options", "down")
+        .say("r1", "test-call", "down", out="d")
+    )
     assert given.look()["O"] == "d", "the far end has not been asked since"
     given.say("esrp", "sip-options", "up")
     assert (given.look()["O"], given.look()["To"]) == ("g", "d")

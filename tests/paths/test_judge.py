@@ -24,11 +24,11 @@ TABLE = [
     ("0", False, "degraded"),
     ("00", False, "degraded"),
     ("000", True, "down"),
-    ("0001", True, "down"),
-    ("00011", True, "down"),
+    ("0001", True, "degraded"),
+    ("00011", True, "degraded"),
     ("000111", False, "up"),
     ("0101", False, "degraded"),
-    ("01010", True, "down"),  # every other time
+    ("01010", True, "degraded"),  # every other time
     ("0110110", False, "degraded"),
     ("110011", False, "degraded"),
     ("1100", False, "degraded"),
@@ -42,8 +42,8 @@ TABLE = [
 ]
 # The same for 3 of 10: good results between do not make failures that are still among the last n forgotten.
 LONG_TABLE = [
-    ("001110", True, "down"),
-    ("0011100", True, "down"),
+    ("001110", True, "degraded"),
+    ("0011100", True, "degraded"),
     ("00" + "1" * 8 + "0", False, "degraded"),
     ("0001110", False, "degraded"),  # the alarm is over, and its failures with it
     ("000111000", True, "down"),

@@ -24,7 +24,11 @@ def test_it_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["no-such"], "no outage called"), ([QUICK, "--set", "x"], "needs key=value"), ([QUICK, "--set", "x=y"], "no number")],
+    [
+        (["no-such"], "no outage called"),
+        ([QUICK, "--set", "x"], "needs key=value"),
+        ([QUICK, "--set", "x=y"], "no number"),
+    ],
 )
 def test_wrong_usage_is_2(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", *arguments]) == 2

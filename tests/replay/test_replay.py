@@ -94,7 +94,9 @@ def test_a_wrong_expectation_is_told() -> None:
 
 
 def test_an_outage_that_is_no_outage_must_stay_quiet() -> None:
-    text = STORY.format(set=MEDIA, site="", more="").replace('sources = ["this test"]', 'sources = ["t"]\ncontrol = true')
+    text = STORY.format(set=MEDIA, site="", more="").replace(
+        'sources = ["this test"]', 'sources = ["t"]\ncontrol = true'
+    )
     case = cases(parse(text, "x"))[0]
     replay = Replay(case, 1)
     came = summary(replay.run(), replay.site)
@@ -159,7 +161,9 @@ def test_the_timeline_is_for_reading() -> None:
 # -- the simulated network -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("what", [name for name in CHOICES if name.split(".")[0] in ("firewall", "router", "wan", "lan")])
+@pytest.mark.parametrize(
+    "what", [name for name in CHOICES if name.split(".")[0] in ("firewall", "router", "wan", "lan")]
+)
 def test_each_switch_of_the_network_changes_what_some_check_finds(what: str) -> None:
     import random
 
@@ -168,9 +172,9 @@ def test_each_switch_of_the_network_changes_what_some_check_finds(what: str) -> 
 
     def found(world: dict[str, Any]) -> list[str]:
         rng = random.Random(1)
-        return [
-            outcome(world, path, check, rng)[1].state for path in site.path for _, check in schema.active(path)
-        ] + [str(blocked(world) and world["firewall.logs"])]
+        return [outcome(world, path, check, rng)[1].state for path in site.path for _, check in schema.active(path)] + [
+            str(blocked(world) and world["firewall.logs"])
+        ]
 
     if what == "firewall.logs":
         broken["firewall.sip"] = False

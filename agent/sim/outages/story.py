@@ -126,6 +126,8 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Story(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One recorded outage, or a quiet control that must raise nothing critical.
 
+    ``horn_only``: of a control, the horn alone must stay silent: what looks like a fault for a while is shown at once.
+
     ``start``: the site's local time of the fault, as far as known. ``public_s``: when the public, or the centre itself,
     learned of it. ``after_s``: how long the replay goes on after the fault. ``site`` and ``change`` are the first
     variant's, called ``base``.
@@ -138,6 +140,7 @@ class Story(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     start: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d\Z")]
     timezone: str = "America/New_York"
     control: bool = False
+    horn_only: bool = False
     public_s: float | None = None
     public: str = ""
     before_s: Annotated[float, Meta(ge=60, le=86_400)] = 1200.0

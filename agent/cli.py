@@ -11,7 +11,20 @@ from collections.abc import Sequence
 from agent import __version__
 
 # Each module of agent.commands has `add(subparsers)`; it imports what it needs only when it runs.
-MODULES = ("run", "demo", "check", "status", "requests", "release", "mode", "capture", "play", "decode", "replay", "verify")
+MODULES = (
+    "run",
+    "demo",
+    "check",
+    "status",
+    "requests",
+    "release",
+    "mode",
+    "capture",
+    "play",
+    "decode",
+    "replay",
+    "verify",
+)
 
 
 def parser() -> argparse.ArgumentParser:

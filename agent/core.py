@@ -84,7 +84,7 @@ class Core:
         self._book = AlarmBook(site.panel.sequence)
         self._view: PanelView = DARK
         self._senses = Senses(site)
-        self._opinion = Opinion(site.site, feeds.covers(site), feeds.reflector(site))
+        self._opinion = Opinion(site.site, feeds.covers(site))
         self._limiter = Limiter()
         self._lines = {line.id: LineAlarms.of(line) for line in site.line}
         self._watch = CallWatch(site, now_ns, learned)
@@ -279,7 +279,7 @@ class Core:
             self._senses.diverted(self._watch.diverted or self._book.quiet.mode == "diverted")
         columns = self._senses.columns_if_changed(line.judge for line in self._lines.values())
         if columns is not None:
-            self._judge_call_path(self._opinion.judge(columns, now_ns), now_ns)
+            self._judge_call_path(self._opinion.judge(columns, self._senses.reflector_in_doubt(), now_ns), now_ns)
         verdict = self._opinion.to_tell(self._critical_stands, now_ns)
         if verdict is None:
             return ()

@@ -25,8 +25,9 @@ CALM_S = 2.0
 class Opinion:
     """One site's verdict over time."""
 
-    def __init__(self, site: schema.Site, covers: frozenset[str] | None, reflector: bool) -> None:
-        self._site, self._covers, self._reflector = site, covers, reflector
+    def __init__(self, site: schema.Site, covers: frozenset[str] | None) -> None:
+        self._site, self._covers = site, covers
+        self._in_doubt = False
         self._columns: Mapping[str, str] = {}
         self._changed_ns: int | None = None
         self._since_ns: int | None = None
@@ -35,10 +36,10 @@ class Opinion:
         self.told: Verdict | None = None
         self._settled: tuple[Verdict, bool] | None = None
 
-    def judge(self, columns: Mapping[str, str], now_ns: int) -> Verdict:
-        """A new set of columns."""
-        self._columns = dict(columns)
-        verdict = judge(columns, self._site, self._covers, self._reflector)
+    def judge(self, columns: Mapping[str, str], in_doubt: bool, now_ns: int) -> Verdict:
+        """A new set of columns. ``in_doubt``: a reflector of ours may be dead itself."""
+        self._columns, self._in_doubt = dict(columns), in_doubt
+        verdict = judge(columns, self._site, self._covers, in_doubt)
         before = self.candidate
         if before is not None and before.causes != verdict.causes:
             self._new_ns = now_ns
@@ -55,7 +56,7 @@ class Opinion:
     def without(self, columns: frozenset[str]) -> Verdict:
         """What the verdict would be if these columns said nothing."""
         rest = {column: "-" if column in columns else look for column, look in self._columns.items()}
-        return judge(rest, self._site, self._covers, self._reflector)
+        return judge(rest, self._site, self._covers, self._in_doubt)
 
     def to_tell(self, critical: Callable[[], bool], now_ns: int) -> Verdict | None:
         """The verdict to tell now, None where nothing is new. ``critical``: whether a critical alarm stands."""

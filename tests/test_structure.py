@@ -42,7 +42,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
 # Code that must not touch the world: the same in production, replay and simulation.
 PURE = """
     agent/readings.py agent/effects.py agent/panel.py agent/core.py agent/evidence agent/limiter.py
-    agent/opinion.py agent/verbs.py agent/replay/site.py agent/replay/network.py agent/replay/summary.py
+    agent/opinion.py agent/verbs.py agent/replay/site.py  agent/replay/summary.py
     agent/replay/timeline.py agent/sim/outages/story.py agent/site/checks.py agent/site/path_rules.py agent/site/uris.py
     agent/site/describe_paths.py
     agent/payloads.py agent/callers.py agent/alarms agent/calls agent/verdict agent/lines/tl1.py

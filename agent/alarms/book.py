@@ -205,6 +205,8 @@ class AlarmBook:
 
     def _return(self, alarm: Alarm, now_ns: int) -> None:
         alarm.active, alarm.cleared_ns = False, now_ns
+        if self.quiet.covers(alarm.id, alarm.resource):
+            alarm.silenced = True  # it came and went while it was meant: nothing is left to sound for
         self._step(alarm, "normal")
         self._changes.append(self._look(alarm, "cleared" if alarm.state == "normal" else "returned"))
 

@@ -59,6 +59,7 @@ class Senses:
         self._twins = {path.beside: path.id for path in site.path if path.beside is not None}
         self._far_ends = feeds.own_far_ends(site)
         self._reflector = feeds.reflector(site)
+        self._reflectors = {path.id for path in site.path if path.role == "reflector" and path.beside is None}
         self._diverted: bool | None = None
         self._changed = True
         self._fault_ns: int | None = None
@@ -112,6 +113,9 @@ class Senses:
             for column, key in (("To", "out"), ("Ti", "in")):
                 said = FEEDS.get(str(reading.detail.get(key)), "unknown")
                 said = said if bad and reading.kind != "probe-ok" else sense.looks.get(column, said)
+                both = {str(reading.detail.get(one)) for one in ("out", "in")}
+                if both == {"g"} and reading.state == "down":
+                    said = "down"  # nothing came back, and an echo can't say where it was lost
                 # A second failure is not yet three of five.
                 said = "degraded" if said == "down" and state == "degraded" else said
                 looks[column] = "up" if state == "up" else said
@@ -192,6 +196,15 @@ class Senses:
             if look != "-":
                 return look
         return "-"
+
+    def reflector_in_doubt(self) -> bool:
+        """Whether a reflector of ours may be dead itself: no other way to it has answered."""
+        lives = {
+            path
+            for path, twin in self._twins.items()
+            if any(s.source == twin and s.state == "up" for s in self._senses.values())
+        }
+        return bool(self._reflectors - lives)
 
     def _dead(self) -> frozenset[str]:
         """Paths whose very machine does not answer by another way either: they say nothing of the way."""

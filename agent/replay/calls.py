@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from agent.sim.calls import STREETS, call_record, number
-from agent.sim.outages.story import Setting
+from agent.sim.outages.story import Setting, Situation
 
 # Calls by hour of the day over their mean: low 0.50 at 4, high 1.34 at 17 (Seattle Fire, 2,556 days).
 SHAPE = (
@@ -30,8 +30,6 @@ CLASSES: Mapping[str, tuple[str, float]] = {
     "voip": ("VOIP", 0.08),
 }
 ABANDONED = 0.08
-SHORT = 0.30
-"""Of ordinary answered calls, how many last less than 20 s: with the abandoned ones p is near 0.36 (causes.md)."""
 TALK_MEAN_S, TALK_SIGMA = 110.0, 0.7
 CALL_BACK = 0.5
 PRESSES = 0.9
@@ -59,10 +57,9 @@ class _Due:
 class Calls:
     """One centre's calls. Times are seconds after the fault; ``world`` is looked at as each call arrives."""
 
-    def __init__(
-        self, rate_per_h: float, start: datetime, world: Mapping[str, Setting], rng: random.Random, *, button: bool
-    ) -> None:
-        self._rate, self._start, self._world, self._rng, self._button = rate_per_h, start, world, rng, button
+    def __init__(self, site: Situation, start: datetime, world: Mapping[str, Setting], rng: random.Random) -> None:
+        self._rate, self._start, self._world, self._rng = site.calls_per_hour, start, world, rng
+        self._button, self._short = site.button, site.short
         self._due: list[_Due] = []
         self._count = 0
         self._out: list[tuple[float, int, Printed]] = []
@@ -156,7 +153,7 @@ class Calls:
             return rng.uniform(3.0, 15.0)
         if rng.random() < ABANDONED:
             return rng.uniform(0.0, 6.0)
-        if rng.random() < SHORT:
+        if rng.random() < self._short:
             return rng.uniform(6.0, 19.0)
         talk_s = rng.lognormvariate(math.log(TALK_MEAN_S), TALK_SIGMA)
         return max(2.0, min(3600.0, talk_s if talk_s >= 20.0 else 21.0) * self._number("calls.talk"))

@@ -30,7 +30,7 @@ def learned(case: Case) -> Mapping[str, Any] | None:
     if not (site.ali or site.smdr):
         return None
     key = Situation(
-        calls_per_hour=site.calls_per_hour, ali=site.ali, smdr=site.smdr, abandons=site.abandons,
+        calls_per_hour=site.calls_per_hour, ali=site.ali, smdr=site.smdr, abandons=site.abandons, short=site.short,
         heartbeat=site.heartbeat, trunks=False, far_ends=0, reflectors=0, contacts=False,
     )  # fmt: skip
     start = case.story.start
@@ -50,7 +50,7 @@ def _learned(situation: Situation, timezone: str, until: str) -> str:
     parsers = {line.id: parser_for(line, Callers(b"k" * 32)) for line in site.line}
     for line in site.line:
         watch.saw(Reading(line.id, line.dialect, "port-up", "port", "up", 0), 0)
-    calls = Calls(situation.calls_per_hour, start, healthy(), rng, button=False)
+    calls = Calls(situation, start, healthy(), rng)
     calls.begin(0.0)
     clock_s, now_ns = 0.0, 0
     beat = situation.ali and situation.heartbeat

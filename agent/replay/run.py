@@ -86,7 +86,7 @@ class Replay:
         self._paths = {path.id: path for path in self.site.path}
         self._checks = {(path.id, name): check for path in self.site.path for name, check in schema.active(path)}
         self.core = Core(self.site, 0, learned=learned)
-        self._calls = Calls(case.site.calls_per_hour, self._start, self._world, self._rng, button=case.site.button)
+        self._calls = Calls(case.site, self._start, self._world, self._rng)
         callers = Callers(b"the same in every replay; nobody.")
         self._parsers: dict[str, Parser] = {
             line.id: parser_for(line, callers) for line in self.site.line if line.dialect != "modbus"

@@ -140,7 +140,7 @@ def _judged(
         return WRONG, "a critical alarm before the fault"
     if not expect.critical and critical_s is not None and not trace.case.story.horn_only:
         return WRONG, f"a critical alarm after {critical_s:.0f} s, and nothing critical was to be told"
-    if trace.case.story.control and horns:
+    if trace.case.story.horn_only and horns:
         return WRONG, f"the horn sounded after {horns[0]:.0f} s"
     if not expect.critical and not expect.causes:
         return QUIET, ""

@@ -12,6 +12,8 @@ from msgspec import Meta, Struct, field
 
 from agent.site.checks import (
     EVERY_S as EVERY_S,
+)
+from agent.site.checks import (
     KNOCK_MORE_S as KNOCK_MORE_S,
 )
 from agent.site.checks import (

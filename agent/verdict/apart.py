@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import cast
 
 from agent.verdict.causes import CAUSES, COLUMNS, OF_REFLECTORS, OUR_ROWS, ROWS, Cause, Look
 from agent.verdict.judge import covered, scores
@@ -25,13 +26,28 @@ def confusable(columns: Collection[str], covers: frozenset[str] | None = None) -
         for row in (*ROWS, *OUR_ROWS):
             if "F" not in columns and row.name in OF_REFLECTORS:
                 continue
-            expected = covered(row, covers).looks
-            looks: dict[str, Look] = {c: expected[c] for c in seen if expected[c] != "-"}
-            if all(look == "u" for look in looks.values()):
-                continue
-            found.add(_together(looks, "F" in columns, covers, row.cause))
+            for looks in _faces(covered(row, covers).looks, seen):
+                if any(look != "u" for look in looks.values()):
+                    found.add(_together(looks, "F" in columns, covers, row.cause))
     sets = [one for one in found if len(one) > 1 and not any(set(one) < set(other) for other in found)]
     return sorted(sets, key=lambda one: [CAUSES.index(cause) for cause in one])
+
+
+def _faces(expected: Mapping[str, Look], seen: Collection[str]) -> Iterator[dict[str, Look]]:
+    """What a site may really see of a row: what is expected degraded may look well, and what says nothing may too.
+
+    Who can't reach the reflector can't ask it to call: with ``O`` down a knock is unknown.
+    """
+    columns = [c for c in COLUMNS if c in seen and not (c == "K" and expected["O"] == "d")]
+    for degraded in ("g", "u"):
+        for nothing in ("-", "u"):
+            looks: dict[str, Look] = {}
+            for column in columns:
+                look = expected[column]
+                shown = degraded if look == "g" else nothing if look == "-" else look
+                if shown != "-":
+                    looks[column] = cast(Look, shown)
+            yield looks
 
 
 def apart(one: str, other: str, columns: Collection[str], covers: frozenset[str] | None = None) -> bool:

@@ -88,7 +88,7 @@ def judge(
     """The verdict on ``senses``: a column of the cause table to "u", "d", "g", or "-" where it is unknown.
 
     A column that the site has should be given even while it is unknown; one that it does not have may be left out.
-    ``reflector``: some of what is asked outside is a reflector of ours, which may be dead itself. ``covers``: the elements that its test calls pass through;
+    ``reflector``: some of what is asked outside is a reflector of ours, and it may be dead itself. ``covers``: the elements that its test calls pass through;
     None where nothing is said of that: then they speak for the whole way.
     Raises ValueError for a column or a look that the table does not know.
     """
@@ -96,7 +96,7 @@ def judge(
         if column not in COLUMNS or look not in LOOKS:
             raise ValueError(f"no such sense: {column!r} looking {look!r}")
     seen = {column: cast(Look, senses[column]) for column in COLUMNS if senses.get(column, "-") != "-"}
-    ranked = scores(seen, reflector=reflector or "F" in seen, covers=covers)
+    ranked = scores(seen, reflector=reflector, covers=covers)
     if any(seen.get(column) == "d" for column in ALARMED):
         ranked = [scored for scored in ranked if scored.row.cause != "none"]
     best = ranked[0].score

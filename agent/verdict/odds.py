@@ -51,8 +51,10 @@ PRIORS: Mapping[Cause, int] = {
 SHARES: Mapping[str, float] = {
     "firewall-blocking/media": 0.5,  # one kind of bad rule among several
     "firewall-blocking/new-in": 0.5,
-    "test-path-fault/of-two": 0.5,
+    "test-path-fault/of-two": 0.25,
     "far-end-down/own": 0.5,
+    "core-data-fault/records": 0.8,
+    "transport-flapping/voice": 0.3,  # voice shows a loss that repeated datagrams hide
     "transport-flapping/lossy": 0.3,  # half of a site's checks failing looks so for a moment, whatever the cause
     "power/lost": 0.3,  # all of it gone, batteries too, while this box still runs
 }
@@ -74,7 +76,7 @@ def _chances(u: str, g: str, d: str, nothing: str = "0.5 0.2 0.3") -> Chances:
 # anything; an unknown sense has no factor at all.
 #
 # Equipment declares its own line state and power after integrating for seconds: it hardly ever cries wolf.
-DECLARED = _chances(u="0.9999 0.00005 0.00005", g="0.2 0.6 0.2", d="0.02 0.08 0.9")
+DECLARED = _chances(u="0.9999 0.00005 0.00005", g="0.05 0.85 0.1", d="0.02 0.08 0.9")
 # A question answered end to end, judged m of n, several datagrams each: red for nothing is very rare, and an answer
 # cannot come over a dead way. Degraded stands for one of several far ends lost: a fault's first minute looks so too,
 # since they are asked at different intervals.
@@ -89,13 +91,15 @@ PINGED = _chances(u="0.987 0.01 0.003", g="0.35 0.5 0.15", d="0.03 0.17 0.8")
 PINGED_BESIDE_ANSWER = _chances(u="0.87 0.01 0.12", g="0.35 0.5 0.15", d="0.15 0.05 0.8")
 # A switch that a person throws. Few centres divert because of a fault before they are told of it.
 THROWN = _chances(u="0.9999 0.00005 0.00005", g="0.2 0.6 0.2", d="0.02 0.08 0.9", nothing="0.9 0.02 0.08")
+# Records without number or place, judged by a test of its own at a few chances in a year.
+RECORDED = _chances(u="0.9998 0.0001 0.0001", g="0.2 0.6 0.2", d="0.03 0.12 0.85")
 # What others say of themselves or what follows only by the way: a green report never outvotes a failing test.
 TOLD = _chances(u="0.95 0.03 0.02", g="0.25 0.6 0.15", d="0.1 0.1 0.8")
 
 CHANCES: Mapping[str, Chances] = {
     "L": DECLARED,
     "A": COUNTED,
-    "R": COUNTED,
+    "R": RECORDED,
     "H": DECLARED,
     "V": COUNTED,
     "il": PINGED,

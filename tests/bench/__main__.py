@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import dialects, forwarding, latency, rest, silence, simulated, throughput, voice
+from tests.bench import dialects, forwarding, latency, namespaces, rest, silence, simulated, throughput, voice
 from tests.bench.rows import Row
 
 
@@ -30,6 +30,7 @@ def main() -> int:
         "latency": lambda: latency.measure(50 if quick else 500),
         "rest": lambda: rest.measure(20 if quick else 600),
         "forwarding": lambda: forwarding.measure(1 if quick else 10),
+        "namespaces": lambda: namespaces.measure(quick),
         "throughput": lambda: throughput.measure(quick),
         "silence": lambda: silence.measure(quick, args.seed),
         "voice": lambda: voice.measure(quick, args.seed),

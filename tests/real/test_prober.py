@@ -27,6 +27,7 @@ from agent.site.secrets import SecretStore
 
 NO_SECRETS = SecretStore(Path("/nonexistent"), None)
 
+
 async def started(paths: Sequence[schema.Path], times: int = 1, access: str | None = None) -> list[Reading]:
     """The readings of the first check of each path, ``times`` of each started together."""
     readings: list[Reading] = []

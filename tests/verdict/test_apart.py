@@ -23,16 +23,17 @@ def test_a_bare_sites_sets() -> None:
 def test_a_reflector_alone_may_be_dead_itself_and_a_far_end_beside_it_tells() -> None:
     # F says nothing where there is no far end of the provider's.
     assert judge({"if": "u", "ir": "u", "ie": "d", "O": "d", "F": "-"}, Site(id="s"), reflector=True).calls_fail is None
-    dead = judge({"if": "u", "ir": "u", "ie": "d", "O": "g", "To": "d", "Ti": "d", "F": "u"}, Site(id="s"))
+    seen = {"if": "u", "ir": "u", "ie": "d", "O": "g", "To": "d", "Ti": "d"}
+    dead = judge({**seen, "F": "u"}, Site(id="s"), reflector=True)
     assert dead.cause == "test-path-fault"
-    away = judge({"if": "u", "ir": "u", "ie": "d", "O": "d", "To": "d", "Ti": "d", "F": "d"}, Site(id="s"))
+    away = judge({**seen, "O": "d", "F": "d"}, Site(id="s"), reflector=True)
     assert "test-path-fault" not in away.causes
     assert away.calls_fail is True
 
 
 def test_more_senses_take_the_pair_apart() -> None:
-    assert not apart("firewall-blocking", "router-down", BARE)
-    assert apart("firewall-blocking", "router-down", [*BARE, "S", "Y"])
+    assert not apart("firewall-down", "lan-fault", [c for c in BARE if c != "il"])
+    assert apart("firewall-down", "lan-fault", BARE)
     assert "the firewall's own report" in separators(("firewall-blocking", "router-down"), BARE)
 
 

@@ -1,0 +1,1 @@
+"""A site of network namespaces: real packets through a real firewall, and the agent among them."""

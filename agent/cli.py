@@ -23,6 +23,7 @@ MODULES = (
     "play",
     "decode",
     "replay",
+    "reflector",
     "verify",
 )
 

@@ -57,6 +57,11 @@ def rfc3339(unix_s: float) -> str:
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
 
 
+def unix_s(utc: str) -> float:
+    """An RFC 3339 label as seconds since 1970. Raises ValueError."""
+    return datetime.fromisoformat(utc.replace("Z", "+00:00")).astimezone(UTC).timestamp()
+
+
 def kernel_synchronised() -> bool:
     """Whether the kernel holds its clock for synchronised; False where that cannot be asked."""
     # struct timex is 208 bytes on 64-bit Linux; modes=0 (all zero) only reads.

@@ -275,8 +275,10 @@ class Core:
             self._condition(self._paths[path_id].overdue(check, now_ns), now_ns)
 
     def _judge_verdict(self, now_ns: int) -> Iterable[Effect]:
-        if self._has_divert or self._book.quiet.mode == "diverted":
-            self._senses.diverted(self._watch.diverted or self._book.quiet.mode == "diverted")
+        by_command = self._book.quiet.mode == "diverted"
+        self._watch.divert(by_command, now_ns)
+        if self._has_divert or by_command:
+            self._senses.diverted(self._watch.diverted)
         columns = self._senses.columns_if_changed(line.judge for line in self._lines.values())
         if columns is not None:
             self._judge_call_path(self._opinion.judge(columns, self._senses.reflector_in_doubt(), now_ns), now_ns)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from agent.clock import NS, Clock, Wall, rfc3339
+from agent.clock import unix_s as unix_s
 from agent.journal.entry import Entry
 from agent.payloads import AlarmState
-
-
-def unix_s(utc: str) -> float:
-    """An RFC 3339 label as seconds since 1970. Raises ValueError."""
-    return datetime.fromisoformat(utc.replace("Z", "+00:00")).astimezone(UTC).timestamp()
 
 
 def labelled(payload: Mapping[str, Any], clock: Clock) -> dict[str, Any]:

@@ -62,7 +62,7 @@ POINTS: dict[str, PointType] = _table(
     PointType("router-fault",       "major",    "router",     0,    0, True,  "alarm", set_by="check", clear_good=3),
     PointType("far-end-fault",      "major",    "far-end",    0,    0, True,  "alarm", set_by="check", clear_good=3),
     PointType("lan-fault",          "major",    "router",     0,    0, True,  "alarm", set_by="check", clear_good=3),
-    PointType("reflector-fault",    "minor",    "far-end",    0,    0, True,  "trouble", 60, set_by="check", clear_good=3),
+    PointType("reflector-fault",    "minor",    "far-end",    0,    0, True,  "trouble", 60, "check", clear_good=3),
     PointType("test-path-fault",    "minor",    "far-end",   10,   30, False, "trouble"),
     PointType("calls-refused",      "minor",    "firewall",   0,   30, False, "none"),
     PointType("interface-down",     "minor",    "router",     2,   10, False, "none"),

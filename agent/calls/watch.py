@@ -9,6 +9,7 @@ silence. A class becomes a stream of its own once ``CLASS_CALLS`` calls had it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from agent.calls.button import Buttons
@@ -36,6 +37,7 @@ FRESH_EXPECTED = 3.0
 a talk shows that voices pass for as long."""
 FRESH_S = 3600.0
 GUESS_PER_H = 5.0
+COMMAND = ("command", "mode")
 UP = frozenset({"port-up", "data", "call"})
 
 
@@ -77,6 +79,7 @@ class CallWatch:
         self._counted: dict[int, tuple[str, ...]] = {}
         self._arrived_ns: int | None = None
         self._record_ns: int | None = None
+        self._class_ns: dict[str, int] = {}
         self._saved_ns = now_ns
         self._dirty = False
         self._touched = True
@@ -193,6 +196,13 @@ class CallWatch:
             self._alive[reading.source] = alive
             self._feed(now_ns)
 
+    def divert(self, by_command: bool, now_ns: int) -> None:
+        """A person has said that calls go elsewhere, or come here again."""
+        if by_command != self._diverted.get(COMMAND, False):
+            self._diverted[COMMAND] = by_command
+            self._feed(now_ns)
+            self._touched = True
+
     def _feed(self, now_ns: int) -> None:
         if self._silence is not None:
             for stream in self._streams:
@@ -249,6 +259,7 @@ class CallWatch:
     def _arrived(self, streams: Iterable[str], now_ns: int) -> None:
         known = [one for one in streams if one in self._streams]
         self._silent_before.difference_update(known)
+        self._class_ns |= {one: now_ns for one in known if one.startswith("class:")}
         if self._silence is None:
             return
         if known:
@@ -263,6 +274,7 @@ class CallWatch:
 
     def _judge(self, now_ns: int) -> None:
         looks = self._silence.judge(now_ns) if self._silence is not None else []
+        looks = [replace(look, state="-") if self._no_records(look) else look for look in looks]
         self._looks = {look.stream: look for look in looks}
         self._prove(now_ns)
         for look in looks:
@@ -274,6 +286,11 @@ class CallWatch:
         if self._has_button:
             button = self._buttons
             self._standing.buttons(button.reported, button.critical, button.presses, button.stuck(now_ns))
+
+    def _no_records(self, look: StreamLook) -> bool:
+        """Whether a class is silent because no caller's data of any class comes: that is the link, not the callers."""
+        last_ns = self._class_ns.get(look.stream)
+        return last_ns is not None and (self._record_ns is None or self._record_ns <= last_ns)
 
     def _prove(self, now_ns: int) -> None:
         """Count the time in which a detector judged the whole site."""

@@ -189,7 +189,7 @@ class Senses:
         return columns
 
     def _own_far_ends(self, fault_ns: int | None) -> str:
-        """How the provider's own far ends look: by their call systems, and by pings only where nothing is known of those."""
+        """How the provider's own far ends look: by their call systems; by pings where nothing is known of those."""
         for wanted in ("O", "ie"):
             own = [s for s in self._senses.values() if s.source in self._far_ends and wanted in s.columns]
             look = _together([_failed_since(s, fault_ns) for s in own])
@@ -202,7 +202,7 @@ class Senses:
         lives = {
             path
             for path, twin in self._twins.items()
-            if any(s.source == twin and s.state == "up" for s in self._senses.values())
+            if any(s.source == twin and _fresh(s, "", self._fault_ns) == "up" for s in self._senses.values())
         }
         return bool(self._reflectors - lives)
 

@@ -59,8 +59,8 @@ class CheckJudge:
 
     @property
     def state(self) -> State:
-        """unknown until it has seen; down while alarming without an answer; degraded while it alarms with some, or while
-        several failed, until as many good as clear.
+        """unknown until it has seen; down while alarming without an answer; degraded while it alarms with some, or
+        while several failed, until as many good as clear.
 
         One failure among good results says nothing: at 5 % loss each way it comes every half hour.
         """

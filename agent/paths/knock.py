@@ -1,7 +1,7 @@
 """The knock: our reflector is asked to call in on a new flow, and whether it comes shows that calls can come in at all.
 
-The request goes out and its socket is closed; then this box keeps still for ``idle_s``, longer than a firewall remembers
-a flow. Where NAT forbids inbound, none ever comes: so until the first one has, its absence is unknown and not a fault.
+The request goes out and its socket is closed; then this box keeps still for ``idle_s``, longer than a firewall
+remembers a flow. Where NAT forbids inbound, none ever comes: until the first one has, its absence is unknown, no fault.
 """
 
 from __future__ import annotations

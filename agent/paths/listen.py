@@ -1,6 +1,7 @@
 """What may speak to this box: syslog, SNMP traps and knocks at the ports that the site file opens. A thin shell.
 
-Each datagram goes by its source address to the path that has that address; strangers are counted and told of as a number.
+Each datagram goes by its source address to the path that has that address; strangers are counted and told of as a
+number.
 Ports below 1024 come from systemd (sd_listen_fds(3)), by the names syslog-udp, syslog-tcp, traps and knock.
 """
 

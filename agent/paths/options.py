@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from agent.clock import NS, Clock
 from agent.paths import sip
 from agent.paths.datagrams import Exchange
+from agent.paths.options_outcome import of_answer
 from agent.paths.outcome import Outcome, of_error
 from agent.paths.target import Target
 from agent.readings import Plain
@@ -39,14 +40,24 @@ async def options(name: str, target: Target, port: int, timeout_s: float, clock:
 
 
 class OptionsRunner:
-    """The ``sip-options`` check of one path."""
+    """The ``sip-options`` check of one path, over UDP, TCP or TLS."""
 
     def __init__(self, path: schema.Path, check: schema.SipOptions, tools: Tools) -> None:
         self._path, self._check, self._tools = path, check, tools
 
     async def run(self, target: Target, timeout_s: float) -> Outcome:
-        port = schema.port_of(self._check)
-        return await options(self._path.address, target, port, timeout_s, self._tools.clock)
+        check, clock = self._check, self._tools.clock
+        port = schema.port_of(check)
+        if check.transport == "udp":
+            outcome = await options(self._path.address, target, port, timeout_s, clock)
+        else:
+            from agent.paths.options_stream import options_stream
+
+            outcome = await options_stream(self._path, check, target, timeout_s, self._tools)
+        if check.keepalive and outcome.state == "up" and not outcome.detail.get("keepalive_ok"):
+            reason = f"it lives and answered {outcome.detail.get('code')}; a keep-alive (NENA i3) wants 200"
+            return Outcome("degraded", reason, outcome.detail, outcome.findings)
+        return outcome
 
 
 async def _exchange(sock: socket.socket, request: sip.Options, timeout_s: float, clock: Clock) -> Outcome:
@@ -66,16 +77,7 @@ async def _exchange(sock: socket.socket, request: sip.Options, timeout_s: float,
 
 
 def _of_answer(answer: sip.Answer, took_ms: float, exchange: Exchange[sip.Answer]) -> Outcome:
-    detail: dict[str, Plain] = {
-        "code": answer.code,
-        "keepalive_ok": answer.keepalive_ok,
-        "rtt_ms": round(took_ms, 2),
-        "sent": exchange.sent,
-        **_ignored(exchange),
-    }
-    if answer.verdict == "alive":
-        return Outcome("up", "", detail)
-    return Outcome("degraded", f"answered {answer.code}, perhaps by a proxy in the middle", detail)
+    return of_answer(answer, took_ms, {"sent": exchange.sent, **_ignored(exchange)})
 
 
 def _ignored(exchange: Exchange[sip.Answer]) -> dict[str, Plain]:

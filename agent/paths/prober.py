@@ -27,7 +27,7 @@ _LEAST_S = 0.05
 
 
 class Prober:
-    """Every ``start`` ends in exactly one reading of a probe's kind, whatever happens; ``run`` cleans up when it is cancelled.
+    """Every ``start`` ends in exactly one reading of a probe's kind, whatever happens. ``run``: until cancelled.
 
     ``ping``: the way to ping; by default the kernel is asked, and asked again as long as it allows none.
     """

@@ -32,8 +32,9 @@ class Tools:
 class Runner(Protocol):
     """One check of one path, run again and again; it may keep what it saw for the next time.
 
-    A check may start again before its last run has ended (``every_s`` below ``timeout_s``). ``run`` ends within ``timeout_s``. It raises no OSError: what goes wrong out there, or here, is its outcome. Each run
-    uses fresh sockets, source ports and Call-IDs. When cancelled it leaves nothing open.
+    A check may start again before its last run has ended (``every_s`` below ``timeout_s``). ``run`` ends within
+    ``timeout_s``. It raises no OSError: what goes wrong out there, or here, is its outcome. Each run uses fresh
+    sockets, source ports and Call-IDs. When cancelled it leaves nothing open.
     """
 
     async def run(self, target: Target, timeout_s: float) -> Outcome: ...

@@ -80,7 +80,7 @@ def host_part(address: str) -> str:
     return f"[{address}]" if ":" in address and not address.startswith("[") else address
 
 
-def options(target: str, port: int, local: str, local_port: int, random: bytes) -> Options:
+def options(target: str, port: int, local: str, local_port: int, random: bytes, transport: str = "UDP") -> Options:
     """An OPTIONS to ``target``. ``random``: 24 fresh bytes; branch, tag and Call-ID are made of them.
 
     Raises ValueError where ``random`` is too short.
@@ -90,15 +90,16 @@ def options(target: str, port: int, local: str, local_port: int, random: bytes) 
     branch = BRANCH_COOKIE + random[:8].hex()
     tag, call_id = random[8:16].hex(), f"{random[16:24].hex()}@{host_part(local)}"
     to, here = host_part(target), host_part(local)
+    uri_transport = "" if transport == "UDP" else f";transport={transport.lower()}"
     lines = (
         f"OPTIONS sip:dialtone@{to}:{port} SIP/2.0",
-        f"Via: SIP/2.0/UDP {here}:{local_port};branch={branch};rport",
+        f"Via: SIP/2.0/{transport} {here}:{local_port};branch={branch};rport",
         "Max-Forwards: 70",
         f"From: <sip:dialtone@{here}>;tag={tag}",
         f"To: <sip:dialtone@{to}:{port}>",
         f"Call-ID: {call_id}",
         "CSeq: 1 OPTIONS",
-        f"Contact: <sip:dialtone@{here}:{local_port}>",
+        f"Contact: <sip:dialtone@{here}:{local_port}{uri_transport}>",
         "Accept: application/sdp",
         f"User-Agent: {USER_AGENT}",
         "Content-Length: 0",

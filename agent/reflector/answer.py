@@ -1,7 +1,8 @@
 """The reflector's core: datagrams in, datagrams out. Pure: time, addresses and randomness are arguments.
 
-What it will not do is its point: before a digest has passed, no answer is longer than what it answers; audio goes to the
-address that has proved itself by the nonce, and nowhere that a message names; a call back goes to the file's address.
+What it will not do is its point: before a digest has passed, no answer is longer than what it answers; audio goes to
+the address that has proved itself by the nonce, and nowhere that a message names; a call back goes to the file's
+address.
 """
 
 from __future__ import annotations
@@ -247,10 +248,10 @@ class Reflector:
             self.counts["calls cut at their longest"] += 1
             dialog.state, dialog.ended_ns = "ended", now_ns
             return out
-        if dialog.state == "answered" and dialog.resent < len(RESEND_NS):
-            if now_ns >= dialog.began_ns + RESEND_NS[dialog.resent]:
-                dialog.resent += 1
-                out.append(dialog.answer)
+        unacknowledged = dialog.state == "answered" and dialog.resent < len(RESEND_NS)
+        if unacknowledged and now_ns >= dialog.began_ns + RESEND_NS[dialog.resent]:
+            dialog.resent += 1
+            out.append(dialog.answer)
         voice = dialog.voice
         packet = voice.send(now_ns)
         if packet is not None:

@@ -1,7 +1,7 @@
-"""Who may ask for more than an OPTIONS answer: nonces that prove a return route, digests, and the rate of strangers. Pure.
+"""Who may ask for more than an OPTIONS answer: nonces that prove a return route, digests, the rate of strangers. Pure.
 
-A nonce is made of the time and the source's address under a key that lives from start to end, so nothing is kept of those
-who only ask (RFC 7616 section 3.3); what was used is remembered while it is valid.
+A nonce is made of the time and the source's address under a key that lives from start to end, so nothing is kept of
+those who only ask (RFC 7616 section 3.3); what was used is remembered while it is valid.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 
@@ -21,6 +22,7 @@ USER = "dialtone"
 NONCE_S = 60
 USED_MAX = 4096
 SOURCES_MAX = 1024
+_NONCE = re.compile(r"([0-9a-f]{1,16})\.([0-9a-f]{1,4})\.[0-9a-f]{24}\Z")
 EACH_PER_S, ALL_PER_S = 20.0, 500.0
 
 
@@ -37,6 +39,7 @@ class Guard:
         self._used: OrderedDict[tuple[str, str], int] = OrderedDict()
         self._rates: OrderedDict[str, tuple[float, int]] = OrderedDict()
         self._all = (ALL_PER_S, 0)
+        self._asked = 0
 
     def known(self, host: str) -> list[Probe]:
         """The probes that may come from this address."""
@@ -51,7 +54,8 @@ class Guard:
 
     def challenge(self, host: str, now_ns: int, *, stale: bool = False) -> str:
         """The value of WWW-Authenticate, as short as it can be: it must fit into what was asked."""
-        nonce = self._nonce(now_ns // NS, host)
+        self._asked += 1
+        nonce = self._nonce(now_ns // NS, self._asked, host)
         return f'Digest realm="{REALM}",nonce="{nonce}",algorithm=SHA-256,qop="auth"{",stale=true" if stale else ""}'
 
     def admit(self, header: str, method: str, host: str, now_ns: int) -> Probe | str:
@@ -84,18 +88,17 @@ class Guard:
             self._rates.popitem(last=False)
         return allowed
 
-    def _nonce(self, at_s: int, host: str) -> str:
-        text = f"{at_s:x}"
+    def _nonce(self, at_s: int, number: int, host: str) -> str:
+        text = f"{at_s:x}.{number & 0xFFFF:x}"  # a number too: two that ask within a second must not share one
         return text + "." + hmac.new(self._key, f"{text} {host}".encode(), hashlib.sha256).hexdigest()[:24]
 
     def _fresh(self, nonce: str, host: str, now_ns: int) -> bool | None:
         """None: not ours, or not this source's; False: ours, and too old."""
-        text = nonce.partition(".")[0]
-        try:
-            at_s = int(text, 16) if 0 < len(text) <= 16 and text.isascii() else -1
-        except ValueError:
+        found = _NONCE.match(nonce)
+        if found is None:
             return None
-        if at_s < 0 or not hmac.compare_digest(self._nonce(at_s, host).encode(), nonce.encode("utf-8", "replace")):
+        at_s = int(found[1], 16)
+        if not hmac.compare_digest(self._nonce(at_s, int(found[2], 16), host), nonce):
             return None
         return 0 <= now_ns // NS - at_s <= NONCE_S
 

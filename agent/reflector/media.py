@@ -1,7 +1,7 @@
 """One call's audio at the reflector: what came is sent back, with our own tone mixed in; and what was heard. Pure.
 
-The tone flows from the answer on, whether or not anything has come: so a probe that hears the tone without its echo knows
-that its own voice is lost. Bounded by count: a packet each 20 ms at most, and none after the call's longest time.
+The tone flows from the answer on, whether or not anything has come: so a probe that hears the tone without its echo
+knows that its own voice is lost. Bounded by count: a packet each 20 ms at most, none after the call's longest time.
 """
 
 from __future__ import annotations

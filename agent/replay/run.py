@@ -110,8 +110,8 @@ class Replay:
 
     def run(self) -> Trace:
         """All of it. Raises RuntimeError where it takes more steps than any site could (our own bug)."""
-        story, case = self.case.story, self.case
-        end_ns = self._ns(story.after_s)
+        case = self.case
+        end_ns = self._ns(case.after_s)
         changes = [(self._ns(one.at_s), one.set) for one in case.change]
         ticks = self._ticks()
         self._begin()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import product
 from typing import cast
 
 from agent.verdict.causes import CAUSES, COLUMNS, OF_REFLECTORS, OUR_ROWS, ROWS, Cause, Look
@@ -36,18 +37,19 @@ def confusable(columns: Collection[str], covers: frozenset[str] | None = None) -
 def _faces(expected: Mapping[str, Look], seen: Collection[str]) -> Iterator[dict[str, Look]]:
     """What a site may really see of a row: what is expected degraded may look well, and what says nothing may too.
 
-    Who can't reach the reflector can't ask it to call: with ``O`` down a knock is unknown.
+    Who can't reach the reflector can't ask it to call: with ``O`` down a knock is unknown. Other centres may lose calls
+    beside whatever happens here.
     """
     columns = [c for c in COLUMNS if c in seen and not (c == "K" and expected["O"] == "d")]
-    for degraded in ("g", "u"):
-        for nothing in ("-", "u"):
-            looks: dict[str, Look] = {}
-            for column in columns:
-                look = expected[column]
-                shown = degraded if look == "g" else nothing if look == "-" else look
-                if shown != "-":
-                    looks[column] = cast(Look, shown)
-            yield looks
+    for degraded, nothing, peers in product(("g", "u"), ("-", "u"), ("-", "d")):
+        looks: dict[str, Look] = {}
+        for column in columns:
+            look = expected[column]
+            silent = peers if column == "X" and peers == "d" else nothing
+            shown = degraded if look == "g" else silent if look == "-" else look
+            if shown != "-":
+                looks[column] = cast(Look, shown)
+        yield looks
 
 
 def apart(one: str, other: str, columns: Collection[str], covers: frozenset[str] | None = None) -> bool:

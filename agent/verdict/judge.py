@@ -88,8 +88,8 @@ def judge(
     """The verdict on ``senses``: a column of the cause table to "u", "d", "g", or "-" where it is unknown.
 
     A column that the site has should be given even while it is unknown; one that it does not have may be left out.
-    ``reflector``: some of what is asked outside is a reflector of ours, and it may be dead itself. ``covers``: the elements that its test calls pass through;
-    None where nothing is said of that: then they speak for the whole way.
+    ``reflector``: some of what is asked outside is a reflector of ours, and it may be dead itself. ``covers``: the
+    elements that its test calls pass through; None where nothing is said of that: then they speak for the whole way.
     Raises ValueError for a column or a look that the table does not know.
     """
     for column, look in senses.items():

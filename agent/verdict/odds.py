@@ -54,6 +54,7 @@ SHARES: Mapping[str, float] = {
     "test-path-fault/of-two": 0.25,
     "far-end-down/own": 0.5,
     "core-data-fault/records": 0.8,
+    "core-data-fault/calls": 0.8,
     "transport-flapping/voice": 0.3,  # voice shows a loss that repeated datagrams hide
     "transport-flapping/lossy": 0.3,  # half of a site's checks failing looks so for a moment, whatever the cause
     "power/lost": 0.3,  # all of it gone, batteries too, while this box still runs
@@ -76,11 +77,11 @@ def _chances(u: str, g: str, d: str, nothing: str = "0.5 0.2 0.3") -> Chances:
 # anything; an unknown sense has no factor at all.
 #
 # Equipment declares its own line state and power after integrating for seconds: it hardly ever cries wolf.
-DECLARED = _chances(u="0.9999 0.00005 0.00005", g="0.05 0.85 0.1", d="0.02 0.08 0.9")
+DECLARED = _chances(u="0.9999 0.00005 0.00005", g="0.02 0.88 0.1", d="0.02 0.08 0.9")
 # A question answered end to end, judged m of n, several datagrams each: red for nothing is very rare, and an answer
 # cannot come over a dead way. Degraded stands for one of several far ends lost: a fault's first minute looks so too,
 # since they are asked at different intervals.
-ANSWERED = _chances(u="0.9994 0.0005 0.0001", g="0.25 0.73 0.02", d="0.002 0.098 0.9")
+ANSWERED = _chances(u="0.99949 0.0005 0.00001", g="0.25 0.73 0.02", d="0.002 0.098 0.9")
 # Calls themselves, by counting: thin at night, so degraded comes easily. Down comes of a detector set to one
 # false alarm a year, which the next call, or the next talk, ends within about half an hour.
 COUNTED = _chances(u="0.97994 0.02 0.00006", g="0.2 0.6 0.2", d="0.03 0.12 0.85")

@@ -21,6 +21,8 @@ SITE = Site(id="testville", noc_phone="555-0100", provider="Example Telephone")
 THIS_VERSION = ("L", "il", "if", "ir", "ie", "O")
 # Rows that their own columns leave in a set with another cause.
 NOT_ALONE = {
+    "carrier-outage": ("carrier-outage", "core-data-fault"),  # some calls, and their data: whose core it is, none says
+    "core-data-fault/calls": ("carrier-outage", "core-data-fault"),
     "core-data-fault/records": ("core-data-fault", "none"),  # some bare records, and other centres' trouble
 }
 

@@ -126,6 +126,7 @@ class Variant(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     site: dict[str, Any] = field(default_factory=dict)
     change: tuple[Change, ...] | None = None
     expect: Expect | None = None
+    after_s: Annotated[float, Meta(ge=60, le=200_000)] | None = None
 
 
 class Story(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -165,6 +166,7 @@ class Case(Struct, frozen=True, kw_only=True):
     site: Situation
     expect: Expect
     change: tuple[Change, ...]
+    after_s: float
 
     @property
     def name(self) -> str:
@@ -199,9 +201,13 @@ def cases(story: Story, settings: Mapping[str, Any] | None = None) -> list[Case]
         expect = story.expect if variant.expect is None else variant.expect
         if story.control and expect.critical:
             expect = Expect(causes=expect.causes, critical=False)
+        after_s = story.after_s if variant.after_s is None else variant.after_s
         out.append(
-            Case(story=story, variant=variant.name, title=variant.title, site=site, expect=expect, change=change)
-        )
+            Case(
+                story=story, variant=variant.name, title=variant.title, site=site, expect=expect, change=change,
+                after_s=after_s,
+            )
+        )  # fmt: skip
     if len({case.variant for case in out}) != len(out):
         raise ValueError("two variants have one name")
     return out

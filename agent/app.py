@@ -155,6 +155,10 @@ class App:
             from agent.lines.ports import ports_of
 
             self._ports = ports_of(site, post, self._clock, lambda line, why: self._tell_host("core", why, line))
+        if site.host is not None:
+            from agent.host import HostSense
+
+            self._host = HostSense(site, post, self._clock)
         knocks = self._build_listener()
         if site.path:
             from agent.paths.prober import Prober

@@ -31,7 +31,7 @@ power-on-battery, cpe-alarm | major | probe, calls | 2 / 10 | alarm
 uplink-lost | minor | uplink | 60 / 10 | trouble
 nobody-knows | critical | uplink | 60 / 0 | alarm
 sense-failed, port-lost, journal-fault, clock-unsynced, host, panel-fault, button-stuck, config-rejected | minor | probe | 10 / 30 | trouble
-"""  # noqa: E501
+"""
 
 
 def rows() -> list[tuple[str, str, str, str, str]]:

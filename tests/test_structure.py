@@ -30,6 +30,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("agent.reflector",),
     ("agent.uplink",),
     ("agent.control",),
+    ("agent.host_judge",),
     ("agent.host",),
     ("agent.app",),
     ("agent.draw",),
@@ -42,7 +43,13 @@ ROWS: tuple[tuple[str, ...], ...] = (
 # Code that must not touch the world: the same in production, replay and simulation.
 PURE = """
     agent/readings.py agent/effects.py agent/panel.py agent/core.py agent/evidence agent/limiter.py
-    agent/opinion.py agent/verbs.py agent/replay/site.py  agent/replay/summary.py
+    agent/opinion.py agent/verbs.py agent/host_judge.py agent/paths/certificate.py agent/paths/answers.py
+    agent/paths/options_outcome.py agent/paths/call/digest.py agent/paths/call/rtp.py agent/paths/call/sdp.py
+    agent/paths/call/g711.py agent/paths/call/tone.py agent/paths/call/dialog.py agent/paths/call/states.py
+    agent/paths/call/messages.py agent/paths/call/authorising.py agent/paths/call/heard.py agent/paths/call/facts.py
+    agent/paths/call/repeats.py agent/paths/call/audio.py agent/paths/call/testcall.py agent/paths/call/framing.py
+    agent/reflector/answer.py agent/reflector/guard.py agent/reflector/media.py
+    agent/replay/site.py  agent/replay/summary.py
     agent/replay/timeline.py agent/sim/outages/story.py agent/site/checks.py agent/site/path_rules.py agent/site/uris.py
     agent/site/describe_paths.py
     agent/payloads.py agent/callers.py agent/alarms agent/calls agent/verdict agent/lines/tl1.py

@@ -37,6 +37,8 @@ FRESH_EXPECTED = 3.0
 a talk shows that voices pass for as long."""
 FRESH_S = 3600.0
 GUESS_PER_H = 5.0
+BARE_FEW, BARE_CALLS = 3, 8
+"""So many calls in a row without data: of ordinary ones a few in a hundred have none, so chance does it never."""
 COMMAND = ("command", "mode")
 UP = frozenset({"port-up", "data", "call"})
 
@@ -80,6 +82,7 @@ class CallWatch:
         self._arrived_ns: int | None = None
         self._record_ns: int | None = None
         self._class_ns: dict[str, int] = {}
+        self._bare = 0
         self._saved_ns = now_ns
         self._dirty = False
         self._touched = True
@@ -246,6 +249,7 @@ class CallWatch:
                 if len(self._counted) > 2 * CALLS_MAX:
                     del self._counted[next(iter(self._counted))]
             elif isinstance(fact, Ended):
+                self._with_data(fact.data)
                 before = self._counted.pop(fact.call, fact.streams)  # its trunk may be known only now
                 self._arrived([one for one in fact.streams if one not in before], now_ns)
                 for stream in fact.streams:
@@ -255,6 +259,18 @@ class CallWatch:
                 for stream in fact.streams:
                     if stream in self._voices:
                         self._voices[stream].back(fact)
+
+    def _with_data(self, data: bool) -> None:
+        """Calls that end one after the other without data: the link brings none, whatever its heartbeat says."""
+        if not (self._ali and self._smdr) or not all(self._alive[line.id] for line in self._ali):
+            return
+        self._bare = 0 if data else self._bare + 1
+        lost = self._bare >= BARE_CALLS
+        if data or lost:
+            line = self._ali[0]
+            text = f"{line.link or line.id}: the last {self._bare} calls brought no caller's data." if lost else ""
+            name = line.link or line.id
+            self._standing.changed.append(CallCondition(name, "link-quiet", "data", lost, text, {"calls": self._bare}))
 
     def _arrived(self, streams: Iterable[str], now_ns: int) -> None:
         known = [one for one in streams if one in self._streams]
@@ -290,7 +306,9 @@ class CallWatch:
     def _no_records(self, look: StreamLook) -> bool:
         """Whether a class is silent because no caller's data of any class comes: that is the link, not the callers."""
         last_ns = self._class_ns.get(look.stream)
-        return last_ns is not None and (self._record_ns is None or self._record_ns <= last_ns)
+        if last_ns is None:
+            return False
+        return self._bare >= BARE_FEW or self._record_ns is None or self._record_ns <= last_ns
 
     def _prove(self, now_ns: int) -> None:
         """Count the time in which a detector judged the whole site."""
@@ -336,6 +354,8 @@ class CallWatch:
     def columns(self, now_ns: int) -> dict[str, str]:
         """The verdict's A (arrivals), V (talk), R (records) and H (heartbeat), those that this site can have."""
         out = self._links.columns(now_ns) if self._ali else {}
+        if self._ali and self._bare >= BARE_CALLS:
+            out["R"] = "d"
         if self._feeds:
             silent = self._standing.silent()
             arrives = self._hears("all") and self._fresh(self._arrived_ns, now_ns)

@@ -67,6 +67,8 @@ def summary(trace: Trace, site: schema.SiteFile) -> Summary:
     first = (str(alarms[0].detail["id"]), alarms[0].at_s) if alarms else None
     critical_s = after[0].at_s if after else None
     horns = [one.at_s for one in told if one.who == "horn" and one.detail["voice"] == "alarm" and one.at_s >= 0]
+    if critical_s is not None and _sounding(told, critical_s):
+        horns.insert(0, critical_s)  # it sounded already, and its pattern begins anew
     ids = {str(one.detail["id"]) for one in after}
     reports = [one.at_s for one in told if one.who == "report" and one.at_s >= 0 and one.detail["id"] in ids]
     verdict = _verdict(trace)
@@ -91,6 +93,11 @@ def summary(trace: Trace, site: schema.SiteFile) -> Summary:
         sentence=sentence,
         why=why,
     )
+
+
+def _sounding(told: list[Told], at_s: float) -> bool:
+    voices = [one.detail["voice"] for one in told if one.who == "horn" and one.at_s <= at_s]
+    return bool(voices) and voices[-1] == "alarm"
 
 
 def _critical(one: Told) -> bool:

@@ -13,6 +13,12 @@ def watched(site: schema.SiteFile) -> tuple[str, ...]:
     out += describe_lines.watched(site)
     out += describe_paths.watched(site)
     out += [_uplink(uplink, number) for number, uplink in enumerate(site.uplink)]
+    if site.host is not None:
+        named = ", ".join(site.host.interfaces) or "no interface by name"
+        out.append(
+            f"this box: {named}, over {site.host.temperature_max_c:g} °C, under {site.host.disk_free_mb} MB of disk, "
+            f"under {site.host.memory_free_mb} MB of memory, its voltage and its clock"
+        )
     out += [_panel(site.panel), _journal(site.journal)]
     return tuple(out)
 
@@ -58,6 +64,8 @@ def unseen(site: schema.SiteFile) -> tuple[str, ...]:
 
 def _unsaid(site: schema.SiteFile) -> list[str]:
     out = []
+    if site.host is None:
+        out.append("heat, a full disk or a clock adrift in this box: there is no [host]")
     if not site.uplink:
         out.append("the outside: there is no [[uplink]], nobody outside this room will know of an alarm")
     elif len(site.uplink) == 1:

@@ -130,7 +130,7 @@ class Listen(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HostWatch(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[host]``: what this box watches of itself."""
+    """``[host]``: what this box watches of itself; without the table, nothing."""
 
     interfaces: Annotated[tuple[Interface, ...], Meta(max_length=16)] = ()
     temperature_max_c: Annotated[float, Meta(ge=40, le=110)] = 80.0
@@ -208,7 +208,7 @@ class SiteFile(Struct, frozen=True, forbid_unknown_fields=True):
     secrets: Secrets = field(default_factory=Secrets)
     calls: Calls = field(default_factory=Calls)
     listen: Listen = field(default_factory=Listen)
-    host: HostWatch = field(default_factory=HostWatch)
+    host: HostWatch | None = None
 
 
 def check_names(path: Path) -> tuple[str, ...]:

@@ -143,7 +143,8 @@ def covered(row: Row, covers: frozenset[str] | None) -> Row:
     element = ELEMENT.get(row.cause)
     if covers is None or element is None or element in covers:
         return row
-    return Row(row.cause, row.variant, {**row.looks, "To": "-", "Ti": "-", "K": "-"})
+    silent: dict[str, Look] = {column: "-" for column in ("To", "Ti", "K") if row.looks[column] != "u"}
+    return Row(row.cause, row.variant, {**row.looks, **silent})
 
 
 def inseparable(columns: Collection[str]) -> list[tuple[str, str]]:

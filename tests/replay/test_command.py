@@ -56,5 +56,5 @@ def test_kept_results_are_not_run_again(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(table, "_job", lambda _job: pytest.fail("run again"))
     assert run_all([1], 1, kept, lambda _done, _of: None, few) == first
     shown = rows(first)
-    assert [row[0] for row in shown] == [one for one in (QUICK, stories()[-1].name)]
+    assert [row[0] for row in shown] == [QUICK, stories()[-1].name]
     assert next(iter(markdown(shown))) == "| " + " | ".join(HEAD) + " |"

@@ -1,9 +1,9 @@
 """What a firewall refused, out of one log line: the deny formats of the common makes. Pure.
 
-Each make has a mark that only its lines bear, so that a line is tried by one reader at most. A line that is no deny, or of
-nobody known, is None. Sources: protocols.md section 5.2 (elastic/integrations' test lines), and the makers' message guides:
-Cisco ASA Series Syslog Messages, IOS System Message Guide, FortiOS Log Reference, PAN-OS Traffic Log Fields, netfilter's
-ipt_LOG, pfSense's filter log grammar, Junos RT_FLOW, SonicOS Log Events, MikroTik's firewall log.
+Each make has a mark that only its lines bear, so that a line is tried by one reader at most. A line that is no deny, or
+of nobody known, is None. Sources: protocols.md section 5.2 (elastic/integrations' test lines), and the makers' message
+guides: Cisco ASA Series Syslog Messages, IOS System Message Guide, FortiOS Log Reference, PAN-OS Traffic Log Fields,
+netfilter's ipt_LOG, pfSense's filter log grammar, Junos RT_FLOW, SonicOS Log Events, MikroTik's firewall log.
 """
 
 from __future__ import annotations
@@ -211,7 +211,8 @@ def _filterlog(text: str) -> Deny | None:
 
 
 _FLOW = re.compile(
-    r"session denied (?:\w+ )?([0-9A-Fa-f.:]+)/(\d{1,5})\s*->\s*([0-9A-Fa-f.:]+)/(\d{1,5})(?: \S{1,40}){0,3}? (\d{1,3})\("
+    r"session denied (?:\w+ )?([0-9A-Fa-f.:]+)/(\d{1,5})\s*->\s*([0-9A-Fa-f.:]+)/(\d{1,5})"
+    r"(?: \S{1,40}){0,3}? (\d{1,3})\("
 )
 
 
@@ -230,7 +231,8 @@ def _junos(text: str) -> Deny | None:
 
 
 _MIKROTIK = re.compile(
-    r"proto (\w+)(?: \([^)]{0,40}\))?, (?:\[?)([0-9A-Fa-f.:]+?)\]?(?::(\d{1,5}))?->\[?([0-9A-Fa-f.:]+?)\]?(?::(\d{1,5}))?,"
+    r"proto (\w+)(?: \([^)]{0,40}\))?, (?:\[?)([0-9A-Fa-f.:]+?)\]?(?::(\d{1,5}))?->"
+    r"\[?([0-9A-Fa-f.:]+?)\]?(?::(\d{1,5}))?,"
 )
 
 

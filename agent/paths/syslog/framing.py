@@ -1,4 +1,4 @@
-"""Syslog over TCP to messages: octet counting and line ends, mixed as senders do (RFC 6587 section 3.4). Pure, bounded."""
+"""Syslog over TCP to messages: octet counting and line ends, mixed as senders do (RFC 6587 section 3.4). Pure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Stream:
 
     def _next(self) -> bytes | None:
         """One message, b"" for none of them, None where more must come."""
-        while self._held[:1] in (b"\n", b"\x00", b"\r"):
+        while self._held and self._held[0] in (0, 10, 13):
             del self._held[0]
         digits = 0
         while digits < len(self._held) and digits <= COUNT_DIGITS and 48 <= self._held[digits] <= 57:
@@ -57,7 +57,7 @@ class Stream:
         if digits == len(self._held) and digits <= COUNT_DIGITS:
             return None
         counted = 0 < digits <= COUNT_DIGITS and self._held[digits : digits + 1] == b" " and self._held[0] != 48
-        if counted and self._held[digits + 1 : digits + 2] in (b"<", b""):
+        if counted and bytes(self._held[digits + 1 : digits + 2]) in (b"<", b""):
             return self._counted(int(self._held[:digits]), digits + 1)
         end = self._line_end()
         if end < 0 and len(self._held) <= BYTES_MAX:

@@ -1,9 +1,9 @@
 """What a firewall's log says of calls: refusals of the addresses and ports that carry them, counted. Pure.
 
-A refusal counts where one of its addresses is of ``[listen] calls_at`` (the far ends, the SBC: whoever calls come from and
-go to) and one of its ports, the destination's or the source's, is of ``call_ports``. The internet's scanners knock at 5060
-all day: their packets go to our own address and come from anywhere, so neither end is one of ``calls_at`` unless the site
-lists its own. Flows are counted, not packets: one peer that retries is one.
+A refusal counts where one of its addresses is of ``[listen] calls_at`` (the far ends, the SBC: whoever calls come from
+and go to) and one of its ports, the destination's or the source's, is of ``call_ports``. The internet's scanners knock
+at 5060 all day: their packets go to our own address and come from anywhere, so neither end is one of ``calls_at`` unless
+the site lists its own. Flows are counted, not packets: one peer that retries is one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ CONFIG = re.compile(
     r"%ASA-5-111008|%ASA-5-111010|%SYS-5-CONFIG_I|UI_COMMIT(?:_COMPLETED)?\b|logid=\"?010004454[567]|,CONFIG,"
 )
 FAILOVER = re.compile(
-    r"%ASA-1-10400[1234]|%ASA-1-1051\d\d|logid=\"?01080378\d\d|HA (?:Group|state)|%HSRP-5-STATECHANGE|%VRRP-6-STATECHANGE"
+    r"%ASA-1-10400[1234]|%ASA-1-1051\d\d|logid=\"?01080378\d\d|HA (?:Group|state)|%HSRP-5-STATECHANGE|"
+    r"%VRRP-6-STATECHANGE"
 )
 EVENT_EVERY_NS = 60 * NS
 

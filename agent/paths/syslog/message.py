@@ -1,7 +1,7 @@
 """One syslog message to its text: RFC 5424, RFC 3164, and what devices send in their place. Pure, liberal, bounded.
 
-Only the text matters here: what a firewall says stands behind a header that every make writes otherwise. The time and the
-host in it are not used: the message's arrival and its source address are.
+Only the text matters here: what a firewall says stands behind a header that every make writes otherwise. The time and
+the host in it are not used: the message's arrival and its source address are.
 """
 
 from __future__ import annotations

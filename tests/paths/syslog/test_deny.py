@@ -132,6 +132,6 @@ def test_long_lines_take_no_long_time(text: str) -> None:
 
 def test_headers_come_off() -> None:
     assert text_of(b"<34>1 2003-10-11T22:14:15.003Z h su - ID47 - \xef\xbb\xbfhello") == "su ID47 hello"
-    assert text_of(b"<165>1 - - - - - [a b=\"x\\]\"] hello") == '[a b="x\\]"] hello'
+    assert text_of(b'<165>1 - - - - - [a b="x\\]"] hello') == '[a b="x\\]"] hello'
     assert text_of(b"\r\n\x00") is None
     assert len(text_of(b"a" * 20_000) or "") == BYTES_MAX

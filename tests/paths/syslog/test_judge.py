@@ -69,7 +69,7 @@ def test_a_silent_log_says_nothing() -> None:
 
 def test_what_stands_is_told_again_each_ten_seconds_at_most() -> None:
     j = judge()
-    told = [r for at in range(0, 300) for r in j.message(line(at), at * NS // 10)]
+    told = [r for at in range(300) for r in j.message(line(at), at * NS // 10)]
     assert [r.state for r in told] == ["up", "down", "down", "down"]
 
 
@@ -99,7 +99,10 @@ def test_any_lines_raise_nothing(lines: list[bytes]) -> None:
 MESSAGES = [b"<34>first", b"<1>second line", b"no pri at all", b"<9>" + b"x" * 200]
 
 
-@given(st.lists(st.tuples(st.sampled_from(MESSAGES), st.sampled_from(["count", "lf", "nul", "crlf"])), max_size=12), st.data())
+@given(
+    st.lists(st.tuples(st.sampled_from(MESSAGES), st.sampled_from(["count", "lf", "nul", "crlf"])), max_size=12),
+    st.data(),
+)
 def test_any_split_gives_the_same_messages(sent: list[tuple[bytes, str]], draw: st.DataObject) -> None:
     ends = {"lf": b"\n", "nul": b"\x00", "crlf": b"\r\n"}
     wire = b"".join(

@@ -123,6 +123,50 @@ def knocks() -> Target:
     return run
 
 
+def reflector() -> Target:
+    from agent.reflector.answer import Reflector
+    from agent.reflector.settings import parse
+
+    settings = parse('[[probe]]\nid = "a"\nsecret = "a"\nknock = "192.0.2.10:5060"\n')
+    core = Reflector(settings, {"a": b"a secret of some length"}, b"k" * 32)
+    clock = iter(range(1, 1 << 62, NS))
+
+    def run(data: bytes) -> None:
+        now_ns = next(clock)
+        for part in data.split(b"\xff\xfe")[:8]:
+            sent = core.datagram(part, ADDRESS, 5060, "203.0.113.1", now_ns, bytes(16))
+            assert sum(len(one.data) for one in sent) <= len(part), "more out than in"
+            core.audio(0, part, ADDRESS, 5060, now_ns)
+        assert not core.tick(now_ns)
+
+    return run
+
+
+def names() -> Target:
+    from agent.paths import answers
+
+    sent = answers.question("good.example", "A", 0x4142)
+
+    def run(data: bytes) -> None:
+        for one in (data, sent.data[:2] + b"\x81\x80" + data):
+            message = answers.ours(one, sent)
+            if message is not None:
+                answers.judge(message, sent, ("198.51.100.10",))
+
+    return run
+
+
+def certificate() -> Target:
+    from agent.paths.certificate import finding, validity
+
+    def run(data: bytes) -> None:
+        dates = validity(data)
+        if dates is not None:
+            finding(dates, 1.8e9, "x")
+
+    return run
+
+
 def tl1() -> Target:
     from agent.lines.tl1 import Tl1
 
@@ -155,6 +199,9 @@ TARGETS: Mapping[str, Callable[[], Target]] = {
     "syslog": syslog,
     "traps": traps,
     "knocks": knocks,
+    "reflector": reflector,
+    "names": names,
+    "certificate": certificate,
     "tl1": tl1,
     "ali": ali,
 }

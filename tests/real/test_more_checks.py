@@ -1,4 +1,4 @@
-"""TLS, DNS, SIP over TCP and TLS, and what may speak to this box, on real sockets of loopback."""
+"""TLS, DNS, SIP over TCP and TLS on real sockets of loopback."""
 
 from __future__ import annotations
 
@@ -18,11 +18,9 @@ from agent.clock import RealClock, Wall
 from agent.paths import sip
 from agent.paths.dns import DnsRunner
 from agent.paths.kinds import runner_of
-from agent.paths.listen import Listener
 from agent.paths.outcome import Outcome
 from agent.paths.runner import Tools
 from agent.paths.target import numeric
-from agent.readings import Reading
 from agent.site import schema
 from agent.site.secrets import SecretStore
 
@@ -254,81 +252,3 @@ def test_names(check: schema.Dns, state: str) -> None:
     assert outcome.state == state, outcome
     if state in ("degraded", "down"):
         assert outcome.detail["fault"] == "name"
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind((HOST, 0))
-        return int(sock.getsockname()[1])
-
-
-def test_the_firewall_s_log_over_udp_and_tcp_and_strangers_are_told_as_a_number() -> None:
-    check = schema.Syslog(denies=2)
-    ports = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
-    site = schema.SiteFile(
-        site=schema.Site(id="s"),
-        path=(schema.Path(id="fw", role="firewall", address=HOST, checks=(check,)),),
-        listen=schema.Listen(
-            syslog_udp=f"{HOST}:{ports[0]}", syslog_tcp=f"{HOST}:{ports[1]}", calls_at=("198.51.100.0/24",)
-        ),
-    )
-    readings: list[Reading] = []
-    lines = [
-        f"<4>kernel: DROP IN=a OUT=b SRC=192.0.2.1 DST=198.51.100.10 PROTO=UDP SPT={port} DPT=5060".encode()
-        for port in (1, 2, 3)
-    ]
-
-    async def all_of_it() -> None:
-        listener = Listener(site, readings.append, RealClock(), SecretStore(Path("/x"), None))
-        task = asyncio.create_task(listener.run())
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            async with asyncio.timeout(30):
-                while not any(r.source == "fw" for r in readings):
-                    sender.sendto(lines[0], (HOST, ports[0]))
-                    await asyncio.sleep(0.05)
-                _, writer = await asyncio.open_connection(HOST, ports[1])
-                writer.write(lines[1] + b"\n" + str(len(lines[2])).encode() + b" " + lines[2])
-                await writer.drain()
-                while not any(r.state == "down" and r.source == "fw" for r in readings):
-                    await asyncio.sleep(0.05)
-                writer.close()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-            stranger.bind(("127.0.0.2", 0))
-            stranger.sendto(lines[0], (HOST, ports[0]))
-        await asyncio.sleep(0.1)
-        assert listener._strangers == 1
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    asyncio.run(all_of_it())
-    looks = [r.state for r in readings if r.source == "fw"]
-    assert looks[0] == "up"
-    assert "down" in looks
-
-
-def test_a_port_that_is_taken_is_told_and_tried_again() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind((HOST, 0))
-        at = f"{HOST}:{taken.getsockname()[1]}"
-        check = schema.Syslog()
-        site = schema.SiteFile(
-            site=schema.Site(id="s"),
-            path=(schema.Path(id="fw", role="firewall", address=HOST, checks=(check,)),),
-            listen=schema.Listen(syslog_udp=at),
-        )
-        readings: list[Reading] = []
-
-        async def all_of_it() -> None:
-            listener = Listener(site, readings.append, RealClock(), SecretStore(Path("/x"), None))
-            task = asyncio.create_task(listener.run())
-            async with asyncio.timeout(30):
-                while not any(r.state == "down" for r in readings):
-                    await asyncio.sleep(0.05)
-                taken.close()
-                while not any(r.state == "up" and r.sense == "listen" for r in readings):
-                    await asyncio.sleep(0.05)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        asyncio.run(all_of_it())
-    assert "can't be heard" in str(next(r for r in readings if r.state == "down").detail["reason"])

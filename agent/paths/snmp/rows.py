@@ -36,11 +36,11 @@ class Row:
 
     @property
     def subject(self) -> str:
-        """What people call it: its name, else its index."""
+        """What people call it: its name, a line's circuit, else its index."""
         given = self.table.rows.get(ber.dotted(self.index))
         if given is not None:
             return given
-        name = self.get("name")
+        name = self.get("name") or self.get("circuit")
         return (name.text if name is not None else "") or place(self.table.row, self.table.index, self.index)
 
 

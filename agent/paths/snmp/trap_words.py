@@ -19,10 +19,14 @@ DS1_LINE_STATUS: Oid = (1, 3, 6, 1, 2, 1, 10, 18, 6, 1, 10)
 class TrapWords:
     """The notifications of some profiles. ``interfaces``: those that the path's snmp checks watch.
 
-    Where there are any, the others' links going up and down are only told.
+    Where there are any, the others' links going up and down are only told. ``lines_asked``: an snmp check reads the
+    T1s' status itself, by the names that a trap does not carry; then their traps are only told.
     """
 
-    def __init__(self, profiles: Sequence[Profile], interfaces: Sequence[str] = ()) -> None:
+    def __init__(
+        self, profiles: Sequence[Profile], interfaces: Sequence[str] = (), *, lines_asked: bool = False
+    ) -> None:
+        self._lines_asked = lines_asked
         self._traps: dict[Oid, Trap] = {}
         for one in profiles:
             for trap in one.trap:
@@ -54,6 +58,9 @@ class TrapWords:
         number = status.number if status is not None else None
         if number is None or not 0 < number <= meant.DS1_BITS:
             return [Finding("", subject, False, f"{subject}: {trap.words} unknown", _variables(varbinds), event=True)]
+        if self._lines_asked:
+            text = f"{subject}: {trap.words} {number}"
+            return [Finding("", subject, False, text, {"line_status": number}, event=True)]
         found = []
         for point, bits, words in meant.DS1_POINTS:
             holds = bool(number & bits)

@@ -86,8 +86,11 @@ class TrapReader:
     def _ready(self, now_ns: int) -> None:
         """The secrets, read again every ten seconds at most: a flood must not read files."""
         if self._words is None:
-            wanted = [name for one in self._path.checks if isinstance(one, schema.Snmp) for name in one.interfaces]
-            self._words = TrapWords([profile.load(name) for name in self._check.profiles], wanted)
+            asked = [one for one in self._path.checks if isinstance(one, schema.Snmp)]
+            wanted = [name for one in asked for name in one.interfaces]
+            lines = any("ds1" in one.profiles for one in asked)
+            profiles = [profile.load(name) for name in self._check.profiles]
+            self._words = TrapWords(profiles, wanted, lines_asked=lines)
         if self._read_ns is not None and 0 <= now_ns - self._read_ns < SECRETS_FOR_NS:
             return
         if self._check.version == "2c":

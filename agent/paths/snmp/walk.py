@@ -14,10 +14,10 @@ from agent.paths.snmp.ber import NOTHING, Oid, Value, VarBind
 from agent.paths.snmp.message import GET, GET_BULK, Pdu
 
 ROWS_MAX = 256
-REQUESTS_MAX = 200
+REQUESTS_MAX = 400
 VALUES_MAX = 8192
 GETS_AT_ONCE = 24
-CELLS_AT_ONCE = 40  # so that the answer fits one packet: fragments are what firewalls drop first
+CELLS_AT_ONCE = 45  # so that the answer fits one packet: fragments are what firewalls drop first
 
 
 @dataclass(slots=True)

@@ -1,19 +1,32 @@
-"""Syslog over TCP to messages: octet counting and line ends, mixed as senders do (RFC 6587 section 3.4). Pure."""
+"""Syslog messages out of a TCP stream: RFC 6587, octet counting and non-transparent framing, even mixed. Pure.
+
+A frame that begins with a number, a blank and a PRI is counted (section 3.4.1), any other ends with LF or NUL
+(section 3.4.2): a line of plain text may begin with a number too.
+"""
 
 from __future__ import annotations
 
+import re
+
 from agent.paths.syslog.message import BYTES_MAX
 
-COUNT_DIGITS = 5
+_COUNT = re.compile(rb"([1-9][0-9]{0,6}) (?=<)")
+_MAYBE = re.compile(rb"[1-9][0-9]{0,6} ?\Z")
+_MAYBE_BYTES = 8
+_END = re.compile(rb"[\n\0]")
+_BLANK = re.compile(rb"[\r\n\0]+")
 
 
 class Stream:
-    """One connection. ``cut``: messages longer than ``BYTES_MAX``, of which the rest was passed over."""
+    """One connection's bytes; an unfinished frame is held, ``BYTES_MAX`` of it.
+
+    ``cut``: messages that were longer and lost their end.
+    """
 
     def __init__(self) -> None:
         self._held = bytearray()
-        self._skip = 0  # bytes of a counted message that are passed over
-        self._skip_line = False
+        self._skip = 0  # bytes of a counted frame's end still to drop
+        self._skipping = False  # the end of a line is being dropped
         self.cut = 0
 
     @property
@@ -21,72 +34,65 @@ class Stream:
         return len(self._held)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The messages that are whole now."""
+        """The messages that ``data`` completes; any split of a stream gives the same ones."""
         out: list[bytes] = []
         self._held += data
-        while self._held:
-            if self._skip:
-                gone = min(self._skip, len(self._held))
-                del self._held[:gone]
-                self._skip -= gone
-                continue
-            if self._skip_line:
-                if not self._drop_line():
-                    break
-                continue
-            taken = self._next()
-            if taken is None:
-                break
-            if taken:
-                out.append(taken)
+        at: int | None = 0
+        done = 0
+        while at is not None:
+            done = at
+            at = self._one(at, out)
+        del self._held[:done]
         return out
 
-    def _drop_line(self) -> bool:
-        end = self._line_end()
-        del self._held[: end + 1 if end >= 0 else len(self._held)]
-        self._skip_line = end < 0
-        return end >= 0
+    def end(self) -> list[bytes]:
+        """The stream has ended: what stood there without its end is a message too."""
+        held = bytes(self._held)
+        self._held.clear()
+        counted = _COUNT.match(held)
+        held = held[counted.end() :] if counted is not None else held.strip(b"\r")
+        return [held[:BYTES_MAX]] if held and not self._skip and not self._skipping else []
 
-    def _next(self) -> bytes | None:
-        """One message, b"" for none of them, None where more must come."""
-        while self._held and self._held[0] in (0, 10, 13):
-            del self._held[0]
-        digits = 0
-        while digits < len(self._held) and digits <= COUNT_DIGITS and 48 <= self._held[digits] <= 57:
-            digits += 1
-        if digits == len(self._held) and digits <= COUNT_DIGITS:
+    def _one(self, at: int, out: list[bytes]) -> int | None:
+        """Take one step at ``at``: where the next one begins; None where more bytes must come."""
+        held = self._held
+        if self._skip:
+            taken = min(self._skip, len(held) - at)
+            self._skip -= taken
+            return at + taken if taken else None
+        if self._skipping:
+            end = _END.search(held, at)
+            self._skipping = end is None
+            return end.end() if end is not None else (len(held) if at < len(held) else None)
+        blank = _BLANK.match(held, at)
+        if blank is not None:
+            return blank.end()
+        counted = _COUNT.match(held, at)
+        if counted is not None:
+            return self._counted(counted, out)
+        if len(held) - at <= _MAYBE_BYTES and _MAYBE.match(held, at):
+            return None  # a number so far: what follows says whether it counts
+        return self._line(at, out)
+
+    def _counted(self, count: re.Match[bytes], out: list[bytes]) -> int | None:
+        size, start = int(count[1]), count.end()
+        kept = min(size, BYTES_MAX)
+        if len(self._held) - start < kept:
             return None
-        counted = 0 < digits <= COUNT_DIGITS and self._held[digits : digits + 1] == b" " and self._held[0] != 48
-        if counted and bytes(self._held[digits + 1 : digits + 2]) in (b"<", b""):
-            return self._counted(int(self._held[:digits]), digits + 1)
-        end = self._line_end()
-        if end < 0 and len(self._held) <= BYTES_MAX:
-            return None
-        taken = bytes(self._held[: min(end, BYTES_MAX) if end >= 0 else BYTES_MAX])
-        if end < 0 or end > BYTES_MAX:
+        out.append(bytes(self._held[start : start + kept]))
+        if size > kept:
             self.cut += 1
-        if end < 0:
-            del self._held[:BYTES_MAX]
-            self._skip_line = True
-        else:
-            del self._held[: end + 1]
-        return taken
+            self._skip = size - kept
+        return start + kept
 
-    def _counted(self, length: int, start: int) -> bytes | None:
-        if length > BYTES_MAX:
-            if len(self._held) < start + BYTES_MAX:
-                return None
-            taken = bytes(self._held[start : start + BYTES_MAX])
-            del self._held[: start + BYTES_MAX]
-            self._skip = length - BYTES_MAX
-            self.cut += 1
-            return taken
-        if len(self._held) < start + length:
+    def _line(self, at: int, out: list[bytes]) -> int | None:
+        end = _END.search(self._held, at, at + BYTES_MAX + 1)
+        if end is not None:
+            out.append(bytes(self._held[at : end.start()]).rstrip(b"\r"))
+            return end.end()
+        if len(self._held) - at <= BYTES_MAX:
             return None
-        taken = bytes(self._held[start : start + length])
-        del self._held[: start + length]
-        return taken
-
-    def _line_end(self) -> int:
-        found = [at for at in (self._held.find(b"\n"), self._held.find(b"\x00")) if at >= 0]
-        return min(found, default=-1)
+        self.cut += 1
+        self._skipping = True
+        out.append(bytes(self._held[at : at + BYTES_MAX]))
+        return at + BYTES_MAX

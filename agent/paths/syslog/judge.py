@@ -1,143 +1,186 @@
-"""What a firewall's log says of calls: refusals of the addresses and ports that carry them, counted. Pure.
+"""What one device's log says of calls: refused, not refused, or nothing at all. Pure.
 
-A refusal counts where one of its addresses is of ``[listen] calls_at`` (the far ends, the SBC: whoever calls come from
-and go to) and one of its ports, the destination's or the source's, is of ``call_ports``. The internet's scanners knock
-at 5060 all day: their packets go to our own address and come from anywhere, so neither end is one of ``calls_at`` unless
-the site lists its own. Flows are counted, not packets: one peer that retries is one.
+Not packets are counted but flows (addresses, ports, protocol), and a flow again only after its share of the window,
+``within_s / denies``: the repetitions of one refused INVITE (RFC 3261 section 17.1.1.2: 7 in 32 s) or OPTIONS are no
+five refusals, a trunk between two fixed ports that is refused on and on is.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from collections import OrderedDict
-from typing import Any
+from collections import Counter, OrderedDict, deque
 
-from agent.paths.syslog.deny import Deny, deny_of
-from agent.paths.syslog.message import text_of
-from agent.readings import Kind, Plain, Reading, State
+from agent.clock import NS
+from agent.paths.outcome import KIND_OF
+from agent.paths.syslog.calls import CallPackets
+from agent.paths.syslog.changes import change_of
+from agent.paths.syslog.deny import Deny
+from agent.paths.syslog.formats import denies
+from agent.paths.syslog.message import BYTES_MAX, parse
+from agent.readings import Plain, Reading, State
 from agent.site import schema
 
-NS = 1_000_000_000
 FLOWS_MAX = 512
-TELL_EVERY_NS = 10 * NS
-CONFIG = re.compile(
-    r"%ASA-5-111008|%ASA-5-111010|%SYS-5-CONFIG_I|UI_COMMIT(?:_COMPLETED)?\b|logid=\"?010004454[567]|,CONFIG,"
-)
-FAILOVER = re.compile(
-    r"%ASA-1-10400[1234]|%ASA-1-1051\d\d|logid=\"?01080378\d\d|HA (?:Group|state)|%HSRP-5-STATECHANGE|"
-    r"%VRRP-6-STATECHANGE"
-)
-EVENT_EVERY_NS = 60 * NS
+AGAIN_NS = 10 * NS
+"""How often at most refusals that go on are told again."""
+EVENT_NS = 60 * NS
+"""How often at most an event of the same subject is told; those between are counted."""
+
+_Flow = tuple[str | None, int | None, str | None, int | None, str | None]
 
 
 class SyslogJudge:
-    """The log of one path. Every method gives the readings that are new; there are few, however many lines."""
+    """One ``syslog`` check of one path. Times are monotonic nanoseconds and never go back."""
 
     def __init__(self, path: schema.Path, name: str, check: schema.Syslog, listen: schema.Listen) -> None:
         self._path, self._name, self._check = path, name, check
-        self._networks = [ipaddress.ip_network(one, strict=False) for one in listen.calls_at]
-        self._ports = [self._range(one) for one in listen.call_ports]
-        self._flows: OrderedDict[tuple[Any, ...], int] = OrderedDict()
+        self._within_ns, self._quiet_ns = int(check.within_s * NS), int(check.quiet_s * NS)
+        self._share_ns = self._within_ns // check.denies
+        self._packets = CallPackets(listen, path.address)
         self._state: State = "unknown"
-        self._told_ns: int | None = None
         self._heard_ns: int | None = None
-        self._events_ns: dict[str, int] = {}
-        self._last: Deny | None = None
-        self.counters = {"messages": 0, "denies": 0, "of calls": 0, "dropped": 0}
+        self._denied_ns: int | None = None  # when a call was last refused, counted or not
+        self._counted_ns: deque[int] = deque(maxlen=max(FLOWS_MAX, check.denies))
+        self._flows: OrderedDict[_Flow, tuple[int, Deny]] = OrderedDict()
+        self._told_ns = 0
+        self._news = False  # a refusal was counted since it was last told
+        self._events: dict[str, tuple[int, str, int]] = {}  # by subject: last told, what, how many since
+        self.messages = self.garbled = self.strangers = self.forgotten = self.overlong = 0
 
     def message(self, data: bytes, now_ns: int) -> list[Reading]:
-        """One message as it came."""
-        text = text_of(data)
-        if text is None:
-            return []
-        self.counters["messages"] += 1
+        """One message of this device came; what follows. Never raises, whatever the bytes."""
         self._heard_ns = now_ns
-        out = self._events(text, now_ns)
-        deny = deny_of(text)
-        if deny is not None:
-            self.counters["denies"] += 1
-            if self._of_calls(deny):
-                self._count(deny, now_ns)
-        return out + self._look(now_ns)
+        self.messages += 1
+        message = parse(data)
+        self.overlong += len(data) > BYTES_MAX
+        self.garbled += not message.whole or "\ufffd" in message.whole
+        out: list[Reading] = []
+        changed = change_of(message)
+        if changed is not None:
+            out += self._event(*changed, now_ns)
+        else:
+            for deny in denies(message):
+                self._deny(deny, now_ns)
+        return [*out, *self._judge(now_ns)]
 
     def tick(self, now_ns: int) -> list[Reading]:
-        """What time alone changes; call it at ``due_ns``."""
-        return self._look(now_ns)
+        """Time has passed."""
+        out: list[Reading] = []
+        for subject, (told_ns, what, times) in self._events.items():
+            if times and now_ns >= told_ns + EVENT_NS:
+                self._events[subject] = (now_ns, what, 0)
+                out.append(self._event_reading(subject, what, times, now_ns))
+        return [*out, *self._judge(now_ns)]
 
     def due_ns(self) -> int | None:
-        """When ``tick`` next has something."""
-        times = []
+        """When ``tick`` next has something to say, if no message comes; None for never."""
+        due = [told_ns + EVENT_NS for told_ns, _, times in self._events.values() if times]
         if self._heard_ns is not None and self._state != "unknown":
-            times.append(self._heard_ns + int(self._check.quiet_s * NS))
-        if self._flows:
-            times.append(next(iter(self._flows.values())) + int(self._check.within_s * NS))
-        return min(times, default=None)
+            due.append(self._heard_ns + self._quiet_ns)
+        if self._denied_ns is not None and self._state == "down":
+            due.append(self._denied_ns + self._within_ns)
+        if self._state == "down" and self._news:
+            due.append(self._told_ns + AGAIN_NS)
+        return min(due, default=None)
 
-    # -- counting ------------------------------------------------------------------------------------------------
+    def blind(self, reason: str, now_ns: int) -> list[Reading]:
+        """This box can't hear the device now: its log says nothing. Told each time."""
+        self._heard_ns = None
+        self._forget()
+        return [self._reading("unknown", {"reason": reason[:200]}, now_ns)]
 
-    def _range(self, text: str) -> tuple[int, int]:
-        low, _, high = text.partition("-")
-        return int(low), int(high or low)
+    # -- refusals ------------------------------------------------------------------------------------------------
 
-    def _of_calls(self, deny: Deny) -> bool:
-        ports = [port for port in (deny.dport, deny.sport) if port is not None]
-        if not any(low <= port <= high for port in ports for low, high in self._ports):
-            return False
-        return not self._networks or any(self._at(address) for address in (deny.src, deny.dst))
-
-    def _at(self, text: str | None) -> bool:
-        try:
-            address = ipaddress.ip_address(text or "")
-        except ValueError:
-            return False
-        return any(address in network for network in self._networks if network.version == address.version)
-
-    def _count(self, deny: Deny, now_ns: int) -> None:
-        self.counters["of calls"] += 1
-        self._last = deny
+    def _deny(self, deny: Deny, now_ns: int) -> None:
+        kind = self._packets.kind(deny)
+        self.strangers += kind == "stranger"
+        if kind != "call":
+            return
+        self._denied_ns = now_ns
         flow = (deny.src, deny.sport, deny.dst, deny.dport, deny.proto)
-        self._flows.pop(flow, None)
-        self._flows[flow] = now_ns
+        known = self._flows.get(flow)
+        if known is not None and now_ns - known[0] < self._share_ns:
+            return
+        self._flows[flow] = (now_ns, deny)
+        self._flows.move_to_end(flow)
+        self._counted_ns.append(now_ns)
+        self._news = True
         if len(self._flows) > FLOWS_MAX:
-            self._flows.popitem(last=False)
-            self.counters["dropped"] += 1
+            (counted_ns, _) = self._flows.popitem(last=False)[1]
+            self.forgotten += now_ns - counted_ns < self._within_ns
 
-    def _look(self, now_ns: int) -> list[Reading]:
-        since_ns = now_ns - int(self._check.within_s * NS)
-        while self._flows and next(iter(self._flows.values())) <= since_ns:
-            self._flows.popitem(last=False)
-        heard = self._heard_ns is not None and now_ns - self._heard_ns < int(self._check.quiet_s * NS)
-        state: State = "unknown"
-        if heard:
-            state = "down" if len(self._flows) >= self._check.denies else "up"
-        again = state == "down" and self._told_ns is not None and now_ns - self._told_ns >= TELL_EVERY_NS
-        if state == self._state and not again:
+    def _forget(self) -> None:
+        self._denied_ns = None
+        self._counted_ns.clear()
+        self._flows.clear()
+
+    def _judge(self, now_ns: int) -> list[Reading]:
+        if self._heard_ns is None:
             return []
+        if now_ns >= self._heard_ns + self._quiet_ns:
+            self._forget()
+            reason = f"its log has been silent for {self._check.quiet_s:g} s and says nothing"
+            return self._change("unknown", {"reason": reason}, now_ns)
+        if self._denied_ns is not None and now_ns >= self._denied_ns + self._within_ns:
+            self._forget()
+        while self._counted_ns and now_ns >= self._counted_ns[0] + self._within_ns:
+            self._counted_ns.popleft()
+        if len(self._counted_ns) >= self._check.denies:
+            return self._refused(now_ns)
+        if self._state == "down" and self._denied_ns is not None:
+            return self._refused(now_ns)  # fewer than at first, but not yet a whole window without any
+        return self._change("up", self._counts(), now_ns)
+
+    def _refused(self, now_ns: int) -> list[Reading]:
+        if self._state == "down" and (not self._news or now_ns < self._told_ns + AGAIN_NS):
+            return []
+        recent = [deny for at_ns, deny in self._flows.values() if now_ns < at_ns + self._within_ns]
+        groups = Counter((self._packets.carrier(d), d.dport, d.rule, d.proto, d.reason) for d in recent)
+        (where, port, rule, proto, why), _ = groups.most_common(1)[0] if groups else ((None,) * 5, 0)
+        count = len(self._counted_ns)
+        who = self._path.role.replace("-", " ")
+        to = f" to {where}" if where else ""
+        to += f" port {port}" if port is not None else ""
+        by = f" by rule {rule}" if rule else ""
+        detail: dict[str, Plain] = {
+            "reason": f"the {who} refuses calls: {count} denies in {self._check.within_s:g} s{to}{by}",
+            "denies": count,
+            "address": where,
+            "port": port,
+            "proto": proto,
+            "rule": rule,
+            "why": why,
+            **self._counts(),
+        }
+        self._news = False
+        return [self._reading("down", detail, now_ns)]
+
+    def _counts(self) -> dict[str, Plain]:
+        """What was dropped and passed over, so that nothing is silent."""
+        counts = {
+            "messages": self.messages,
+            "strangers_refused": self.strangers,
+            "flows_forgotten": self.forgotten,
+            "garbled": self.garbled,
+            "overlong": self.overlong,
+        }
+        return {key: number for key, number in counts.items() if number}
+
+    # -- telling -------------------------------------------------------------------------------------------------
+
+    def _change(self, state: State, detail: dict[str, Plain], now_ns: int) -> list[Reading]:
+        return [] if state == self._state else [self._reading(state, detail, now_ns)]
+
+    def _reading(self, state: State, detail: dict[str, Plain], now_ns: int) -> Reading:
         self._state, self._told_ns = state, now_ns
-        kind: Kind = "probe-ok" if state == "up" else "probe-fail"
-        return [Reading(self._path.id, self._name, kind, "", state, now_ns, self._detail(state))]
+        return Reading(self._path.id, self._name, KIND_OF[state], "", state, now_ns, detail)
 
-    def _detail(self, state: State) -> dict[str, Plain]:
-        if state == "unknown":
-            return {"reason": f"its log has said nothing for {self._check.quiet_s:g} s"}
-        if state == "up" or self._last is None:
-            return {}
-        to = f" to {self._last.dst} port {self._last.dport}" if self._last.dst and self._last.dport else ""
-        rule = f" by {self._last.rule}" if self._last.rule else ""
-        count = len(self._flows)
-        reason = f"the firewall refuses calls: {count} flows in {self._check.within_s:g} s, the last{to}{rule}"
-        return {"reason": reason[:200], "denies": count, "proto": self._last.proto}
+    def _event(self, subject: str, what: str, now_ns: int) -> list[Reading]:
+        told_ns, _, times = self._events.get(subject, (now_ns - EVENT_NS, "", 0))
+        if now_ns < told_ns + EVENT_NS:
+            self._events[subject] = (told_ns, what, times + 1)
+            return []
+        self._events[subject] = (now_ns, what, 0)
+        return [self._event_reading(subject, what, times + 1, now_ns)]
 
-    def _events(self, text: str, now_ns: int) -> list[Reading]:
-        """A change of its configuration, a failover: told once a minute, without what else the line says."""
-        out = []
-        for what, form in (("config-change", CONFIG), ("failover", FAILOVER)):
-            found = form.search(text)
-            if found is None:
-                continue
-            told_ns = self._events_ns.get(what)
-            if told_ns is None or now_ns - told_ns >= EVENT_EVERY_NS:
-                self._events_ns[what] = now_ns
-                out.append(Reading(self._path.id, self._name, "event", what, None, now_ns, {"what": found[0][:40]}))
-        return out
+    def _event_reading(self, subject: str, what: str, times: int, now_ns: int) -> Reading:
+        return Reading(self._path.id, self._name, "event", subject, None, now_ns, {"what": what, "times": times})

@@ -297,6 +297,9 @@ def test_ds1_line_status(status: int, points: set[str]) -> None:
         "loopback",
     }
     assert any(f.detail.get("circuit") == "44.HCGS.1" for f in outcome.findings)
+    del given[f"{IFX}.1.7"]
+    nameless = judge_of("ds1").judge(values(given), NS)
+    assert {f.subject for f in nameless.findings} == {"", "44.HCGS.1"}
 
 
 @pytest.mark.parametrize("status", [0, -1, 1 << 20])
@@ -356,7 +359,8 @@ def test_palo_alto_states_are_words() -> None:
         return UP | {f"{pan}.11.0": text(ours), f"{pan}.12.0": text(peer), f"{pan}.13.0": text(mode)}
 
     look = judge.judge(values(pair("active", "passive")), NS)
-    assert standing(look) == {("ha-degraded", "this unit"): False, ("ha-degraded", "peer"): False, ("device-restarted", ""): False}  # fmt: skip
+    assert not any(standing(look).values())
+    assert {("ha-degraded", "this unit"), ("ha-degraded", "peer")} <= set(standing(look))
     look = judge.judge(values(pair("Active", "unknown")), 2 * NS)
     assert standing(look)["ha-degraded", "peer"]
     look = judge.judge(values(pair("passive", "active")), 3 * NS)

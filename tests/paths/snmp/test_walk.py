@@ -76,7 +76,9 @@ def test_an_agent_that_walks_in_circles_is_left() -> None:
     agent.twist = lambda asked, _answer: Pdu(
         message.RESPONSE, asked.id, 0, 0, tuple(VarBind((*COLUMNS[0], 5), number(1)) for _ in range(20))
     )
-    assert len(drive(Poll.of([], [COLUMNS]), agent).values) == 1
+    poll = drive(Poll.of([], [COLUMNS]), agent)
+    assert len(poll.values) == 1
+    assert poll.requests == 1
 
 
 def test_a_table_that_broke_off_says_so() -> None:

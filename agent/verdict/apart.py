@@ -13,6 +13,8 @@ from agent.verdict.words import BESIDES, SENSES
 
 OF_CALLS = frozenset({"A", "R", "V", "M"})
 """Columns that say nothing while no call comes: at night a verdict has to do without them."""
+COUNTED = frozenset({"A", "R", "V"})
+"""Counts of calls, which may look worse for a while than they are."""
 SEPARATORS_MAX = 4
 
 
@@ -41,12 +43,13 @@ def _faces(expected: Mapping[str, Look], seen: Collection[str]) -> Iterator[dict
     beside whatever happens here.
     """
     columns = [c for c in COLUMNS if c in seen and not (c == "K" and expected["O"] == "d")]
-    for degraded, nothing, peers in product(("g", "u"), ("-", "u"), ("-", "d")):
+    for degraded, nothing, peers in product(("g", "u", "d"), ("-", "u"), ("-", "d")):
         looks: dict[str, Look] = {}
         for column in columns:
             look = expected[column]
             silent = peers if column == "X" and peers == "d" else nothing
-            shown = degraded if look == "g" else silent if look == "-" else look
+            worse = "g" if degraded == "d" and column not in COUNTED else degraded
+            shown = worse if look == "g" else silent if look == "-" else look
             if shown != "-":
                 looks[column] = cast(Look, shown)
         yield looks
@@ -74,7 +77,7 @@ def separators(causes: Sequence[str], columns: Collection[str]) -> tuple[str, ..
 def _together(
     looks: Mapping[str, Look], reflector: bool, covers: frozenset[str] | None, true: Cause
 ) -> tuple[Cause, ...]:
-    ranked = scores(looks, reflector=reflector, covers=covers)
+    ranked = scores(looks, reflector=reflector, covers=covers, explain=True)
     best = ranked[0].score
     named = {scored.row.cause for scored in ranked if scored.score * NAMED_ABOVE > best} | {ranked[0].row.cause, true}
     return tuple(cause for cause in CAUSES if cause in named)

@@ -103,6 +103,7 @@ far-end-down/own         - d d u d u  u  u  g  u g u  u  u u g u d
 transport-flapping/lossy u u u u - u  -  g  g  - g g  g  g - - u -
 transport-flapping/voice u u u u - u  u  u  u  u u g  g  u u - u -
 core-data-fault/records  u u g u u u  u  u  u  u u u  u  u u u u d
+ali-link-down/records    u u d u u u  u  u  u  u u u  u  u u u u -
 core-data-fault/calls    u g g u u u  u  u  u  u u u  u  u u - u d
 """
 OF_REFLECTORS = frozenset(

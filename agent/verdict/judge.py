@@ -96,7 +96,7 @@ def judge(
         if column not in COLUMNS or look not in LOOKS:
             raise ValueError(f"no such sense: {column!r} looking {look!r}")
     seen = {column: cast(Look, senses[column]) for column in COLUMNS if senses.get(column, "-") != "-"}
-    ranked = scores(seen, reflector=reflector, covers=covers)
+    ranked = scores(seen, reflector=reflector, covers=covers, explain=True)
     if any(seen.get(column) == "d" for column in ALARMED):
         ranked = [scored for scored in ranked if scored.row.cause != "none"]
     best = ranked[0].score
@@ -119,23 +119,31 @@ def judge(
         call=said.call,
         side=said.side,
         calls_fail=said.calls_fail,
-        odds=round(min(ODDS_CAP, best / ranked[1].score), 2),
+        odds=round(min(ODDS_CAP, best / ranked[1].score if len(ranked) > 1 else ODDS_CAP), 2),
         evidence_for=_evidence(members[0], seen, fits=True),
         evidence_against=_evidence(members[0], seen, fits=False),
         path_only=_path_only(seen),
     )
 
 
-def scores(seen: Mapping[str, Look], *, reflector: bool = True, covers: frozenset[str] | None = None) -> list[Scored]:
-    """Every cause by its best row, best first; equals stand in the table's order. ``seen``: known senses only."""
+def scores(
+    seen: Mapping[str, Look], *, reflector: bool = True, covers: frozenset[str] | None = None, explain: bool = False
+) -> list[Scored]:
+    """Every cause by its best row, best first; equals stand in the table's order. ``seen``: known senses only.
+
+    ``explain``: what expects nothing bad of any known sense explains nothing bad, and is left out.
+    """
+    bad = explain and any(look != "u" for look in seen.values())
     best: dict[Cause, Scored] = {}
     for row in (*ROWS, *OUR_ROWS):
         if not reflector and row.name in OF_REFLECTORS:
             continue
+        if bad and row.cause != "none" and not any(row.looks[column] in ("g", "d") for column in seen):
+            continue
         score = prior(row) * likelihood(covered(row, covers), seen)
         if row.cause not in best or score > best[row.cause].score:
             best[row.cause] = Scored(row, score)
-    return sorted((best[cause] for cause in CAUSES), key=lambda scored: -scored.score)
+    return sorted((best[cause] for cause in CAUSES if cause in best), key=lambda scored: -scored.score)
 
 
 def covered(row: Row, covers: frozenset[str] | None) -> Row:

@@ -80,7 +80,7 @@ def measure(seconds: float) -> list[Row]:
             small = at_rest(s, seconds)
         with site(extra=LARGE_PATHS + "".join(uplinks)) as s:
             large = at_rest(s, seconds)
-    how = f"{seconds:g} s from /proc, x86-64; one serial line in both (the other dialects are not built yet)"
+    how = f"{seconds:g} s from /proc, x86-64; one serial line in both"
     return [
         Row(
             "resident memory: 1 line, 2 pings, 1 plain uplink",

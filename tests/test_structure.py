@@ -48,7 +48,8 @@ PURE = """
     agent/paths/call/g711.py agent/paths/call/tone.py agent/paths/call/dialog.py agent/paths/call/states.py
     agent/paths/call/messages.py agent/paths/call/authorising.py agent/paths/call/heard.py agent/paths/call/facts.py
     agent/paths/call/repeats.py agent/paths/call/audio.py agent/paths/call/testcall.py agent/paths/call/framing.py
-    agent/reflector/answer.py agent/reflector/guard.py agent/reflector/media.py
+    agent/reflector/answer.py agent/reflector/calls.py agent/reflector/states.py agent/reflector/reply.py
+    agent/reflector/guard.py agent/reflector/media.py
     agent/replay/site.py  agent/replay/summary.py
     agent/replay/timeline.py agent/sim/outages/story.py agent/site/checks.py agent/site/path_rules.py agent/site/uris.py
     agent/site/describe_paths.py

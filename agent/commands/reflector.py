@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from agent.reflector.settings import Settings
+
+SECRET_MIN = 16
 DESCRIPTION = """\
 Run a reflector at the NOC or on the ESInet's side. It answers OPTIONS; to the probes it knows by their secrets it
 echoes test calls with a tone of its own, says what it heard, and calls them back at the addresses in FILE.
@@ -19,7 +23,7 @@ def add(verbs: argparse._SubParsersAction[Any]) -> None:
         "reflector",
         help="our own far end, for test calls and knocks",
         description=DESCRIPTION,
-        epilog="Exit status: 0 ended as asked, 1 a port can't be had, 2 wrong usage or file.",
+        epilog="Exit status: 0 ended as asked, 1 a port can't be had, 2 wrong usage, file or secret.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verb.add_argument("file", type=Path, nargs="?", metavar="FILE", help="its settings (TOML)")
@@ -29,8 +33,8 @@ def add(verbs: argparse._SubParsersAction[Any]) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 ended as asked, 1 a port can't be had, 2 wrong usage or file."""
-    if args.example and args.file is None:
+    """0 ended as asked, 1 a port can't be had, 2 wrong usage, file or secret."""
+    if args.example and args.file is None and not args.check:
         from importlib import resources
 
         sys.stdout.write((resources.files("agent.reflector") / "example.toml").read_text(encoding="utf-8"))
@@ -38,33 +42,60 @@ def run(args: argparse.Namespace) -> int:
     if args.file is None or args.example:
         print("dialtone reflector: give FILE, or --example for one to start from", file=sys.stderr)
         return 2
-    import asyncio
-    import logging
-    import os
-
     from agent.reflector.settings import SettingsInvalid, load
-    from agent.site.secrets import SecretRefused, SecretStore
 
     try:
         settings = load(args.file)
-        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-        store = SecretStore(Path(settings.secrets.directory), Path(credentials) if credentials else None)
-        secrets = {probe.id: store.read(probe.secret) for probe in settings.probe}
-    except (SettingsInvalid, SecretRefused, OSError) as error:
-        print(f"dialtone reflector: {error}", file=sys.stderr)
+    except SettingsInvalid as invalid:
+        for error in invalid.errors:
+            print(f"{args.file}: {error}", file=sys.stderr)
         return 2
-    if any(len(secret) < 16 for secret in secrets.values()):
-        print("dialtone reflector: a secret is at least 16 bytes long", file=sys.stderr)
+    secrets, problems = read_secrets(settings)
+    for problem in problems:
+        print(f"{args.file}: {problem}", file=sys.stderr)
+    if problems:
         return 2
     if args.check:
-        print(f"{args.file} is right: {len(settings.probe)} probes")
+        count = len(settings.probe)
+        print(f"{args.file} is right: {count} probe{'s' if count != 1 else ''}")
         return 0
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    return _serve(settings, secrets)
+
+
+def read_secrets(settings: Settings) -> tuple[dict[str, bytes], list[str]]:
+    """Each probe's secret by its id, and what is wrong with any of them."""
+    import os
+
+    from agent.site.secrets import SecretRefused, SecretStore
+
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    store = SecretStore(Path(settings.secrets.directory), Path(credentials) if credentials else None)
+    secrets: dict[str, bytes] = {}
+    problems: list[str] = []
+    for probe in settings.probe:
+        try:
+            secret = store.read(probe.secret)
+        except OSError as error:  # SecretRefused is one
+            problems.append(f"probe {probe.id}: {error if isinstance(error, SecretRefused) else error.strerror}")
+            continue
+        if len(secret) < SECRET_MIN:
+            problems.append(f"probe {probe.id}: its secret has fewer than {SECRET_MIN} bytes")
+        if secret in secrets.values():
+            problems.append(f"probe {probe.id}: its secret is an earlier probe's too; each needs its own")
+        secrets[probe.id] = secret
+    return secrets, problems
+
+
+def _serve(settings: Settings, secrets: dict[str, bytes]) -> int:
+    import asyncio
+    import logging
+
     from agent.reflector.shell import Shell
 
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
         asyncio.run(Shell(settings, secrets).run())
     except OSError as error:
-        print(f"dialtone reflector: {error}", file=sys.stderr)
+        print(f"dialtone reflector: {error.strerror or error}", file=sys.stderr)
         return 1
     return 0

@@ -124,22 +124,9 @@ def knocks() -> Target:
 
 
 def reflector() -> Target:
-    from agent.reflector.answer import Reflector
-    from agent.reflector.settings import parse
+    from tests.reflector.fuzzing import reflector as target
 
-    settings = parse('[[probe]]\nid = "a"\nsecret = "a"\nknock = "192.0.2.10:5060"\n')
-    core = Reflector(settings, {"a": b"a secret of some length"}, b"k" * 32)
-    clock = iter(range(1, 1 << 62, NS))
-
-    def run(data: bytes) -> None:
-        now_ns = next(clock)
-        for part in data.split(b"\xff\xfe")[:8]:
-            sent = core.datagram(part, ADDRESS, 5060, "203.0.113.1", now_ns, bytes(16))
-            assert sum(len(one.data) for one in sent) <= len(part), "more out than in"
-            core.audio(0, part, ADDRESS, 5060, now_ns)
-        assert not core.tick(now_ns)
-
-    return run
+    return target()
 
 
 def names() -> Target:

@@ -132,6 +132,7 @@ directory = "{directory}/reflector-secrets"
 [[probe]]
 id = "quick"
 secret = "probe"
+addresses = ["10.77.0.0/16"]
 knock = "{probe}:5060"
 """
 OPTIONS = (

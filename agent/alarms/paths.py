@@ -12,7 +12,7 @@ from agent.readings import Reading, State
 from agent.site import schema
 
 KNOCKS_UNASKED = 3
-"""A knock that could not be asked for is unknown, and at 5 % loss that comes most days: so many in a row are trouble."""
+"""A knock that could not be asked for is unknown; at 5 % loss that comes most days: so many in a row are trouble."""
 FOUND = frozenset({"alarm", "clear"})
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from agent.core import Core
+from agent.alarms.paths import PathAlarms
 from agent.effects import Record
 from agent.payloads import AlarmState
-from agent.readings import Reading, State, Wake
+from agent.readings import Reading
 from agent.site import schema
 from tests.core.test_core import NS, World
 
@@ -114,11 +114,10 @@ def test_an_alarm_written_before_shelving_was_known_is_read_back() -> None:
 def test_a_knock_that_could_not_be_asked_for_is_trouble_the_third_time() -> None:
     knock = schema.Knock(idle_s=1)
     paths = (schema.Path(id="refl", role="reflector", address="192.0.2.3", checks=(knock,), secret="s"),)
-    core = Core(schema.SiteFile(site=schema.Site(id="s"), path=paths), 0)
+    alarms = PathAlarms.of(paths[0], 0.0)
 
-    def troubled(at_s: int, state: State) -> bool:
-        core.handle(Reading("refl", "knock", "probe-fail", "", state, at_s * NS, {"reason": "not asked"}), at_s * NS)
-        core.handle(Wake(), (at_s + 11) * NS)
-        return any(a["type"] == "sense-failed" and a["active"] for a in core.status()["alarms"])
+    def troubled() -> bool:
+        reading = Reading("refl", "knock", "probe-fail", "", "unknown", 0, {"reason": "not asked"})
+        return any(c.type == "sense-failed" and c.holds for c in alarms.conditions(reading, 0))
 
-    assert [troubled(at_s, "unknown") for at_s in (10, 30, 50)] == [False, False, True]
+    assert [troubled() for _ in range(3)] == [False, False, True]

@@ -23,6 +23,7 @@ from agent.paths.listen import Listener
 from agent.readings import Reading
 from agent.site import schema
 from agent.site.secrets import SecretStore
+from tests.real.descriptors import descriptors, descriptors_at_start
 
 PATIENCE_S = 40.0
 NO_SECRETS = SecretStore(Path("/nonexistent"), None)
@@ -402,7 +403,7 @@ def test_nothing_is_left_open_when_it_ends() -> None:
     async def run() -> None:
         one, two = free_port(), free_port(socket.SOCK_STREAM)
         listen = schema.Listen(syslog_udp=f"127.0.0.1:{one}", syslog_tcp=f"127.0.0.1:{two}")
-        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+        before = descriptors_at_start()
         async with listening(listen) as heard:
             await heard.up("syslog-udp", "syslog-tcp")
             _, writer = await asyncio.open_connection("127.0.0.1", two)
@@ -410,8 +411,8 @@ def test_nothing_is_left_open_when_it_ends() -> None:
             await heard.until(lambda: heard.listener._connections, "not connected")
             writer.close()
         deadline = time.monotonic() + PATIENCE_S
-        while len(os.listdir("/proc/self/fd")) > before and time.monotonic() < deadline:  # noqa: PTH208
+        while descriptors() > before and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
-        assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208
+        assert descriptors() <= before
 
     asyncio.run(run())

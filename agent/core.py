@@ -281,7 +281,7 @@ class Core:
             self._senses.diverted(self._watch.diverted)
         columns = self._senses.columns_if_changed(line.judge for line in self._lines.values())
         if columns is not None:
-            self._judge_call_path(self._opinion.judge(columns, self._senses.reflector_in_doubt(), now_ns), now_ns)
+            self._judge_call_path(self._opinion.judge(columns, self._senses.doubt(), now_ns), now_ns)
         verdict = self._opinion.to_tell(self._critical_stands, now_ns)
         if verdict is None:
             return ()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from agent.evidence.feeds import Doubt
 from agent.site import schema
 from agent.verdict.duty import duty
 from agent.verdict.judge import Verdict, judge
@@ -27,7 +28,7 @@ class Opinion:
 
     def __init__(self, site: schema.Site, covers: frozenset[str] | None) -> None:
         self._site, self._covers = site, covers
-        self._in_doubt = False
+        self._doubt = Doubt()
         self._columns: Mapping[str, str] = {}
         self._changed_ns: int | None = None
         self._since_ns: int | None = None
@@ -36,10 +37,10 @@ class Opinion:
         self.told: Verdict | None = None
         self._settled: tuple[Verdict, bool] | None = None
 
-    def judge(self, columns: Mapping[str, str], in_doubt: bool, now_ns: int) -> Verdict:
-        """A new set of columns. ``in_doubt``: a reflector of ours may be dead itself."""
-        self._columns, self._in_doubt = dict(columns), in_doubt
-        verdict = judge(columns, self._site, self._covers, in_doubt)
+    def judge(self, columns: Mapping[str, str], doubt: Doubt, now_ns: int) -> Verdict:
+        """A new set of columns. ``doubt``: whether a reflector of ours may be dead itself."""
+        self._columns, self._doubt = dict(columns), doubt
+        verdict = judge(columns, self._site, self._covers, doubt.dead, doubt.rare)
         before = self.candidate
         if before is not None and before.causes != verdict.causes:
             self._new_ns = now_ns
@@ -56,7 +57,7 @@ class Opinion:
     def without(self, columns: frozenset[str]) -> Verdict:
         """What the verdict would be if these columns said nothing."""
         rest = {column: "-" if column in columns else look for column, look in self._columns.items()}
-        return judge(rest, self._site, self._covers, self._in_doubt)
+        return judge(rest, self._site, self._covers, self._doubt.dead, self._doubt.rare)
 
     def to_tell(self, critical: Callable[[], bool], now_ns: int) -> Verdict | None:
         """The verdict to tell now, None where nothing is new. ``critical``: whether a critical alarm stands."""

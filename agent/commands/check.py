@@ -102,7 +102,7 @@ def inseparable(site: SiteFile) -> list[str]:
 
     columns = feeds.columns(site)
     out = []
-    for causes in confusable(columns, feeds.covers(site)):
+    for causes in confusable(columns, feeds.covers(site), feeds.doubts(site)):
         apart = separators(causes, columns)
         out.append(" or ".join(causes) + (f"; {', '.join(apart)} would tell" if apart else ""))
     return out

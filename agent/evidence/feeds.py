@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from agent.site import schema
 from agent.site.line import AliLine, ContactsLine, Line, ModbusLine, SmdrLine
@@ -18,6 +19,21 @@ NAMES = frozenset({"name", "certificate"})
 WAY = frozenset({"lan", "firewall", "router", "wan"})
 PROVIDERS = WAY | {"far-end", "core"}
 SAME: Mapping[str, str] = {"sbc": "core"}
+
+
+# How much rarer a fault of our own reflectors is where each of two would have to fail at once: they stand apart, and
+# share our software and our care of it. And where the reflector answers by another way: then only its audio could be
+# dead, and a reflector that fails mostly fails whole.
+TWO_AT_ONCE = 0.1
+HEARD_BESIDE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """How far our own reflectors may be what fails: ``dead``, one may not live; ``rare``, a factor on that chance."""
+
+    dead: bool = False
+    rare: float = 1.0
 
 
 def of_line(line: Line) -> str:
@@ -50,6 +66,20 @@ def of_check(path: schema.Path, check: schema.Check) -> tuple[str, ...]:
 def reflector(site: schema.SiteFile) -> bool:
     """Whether a reflector of ours is asked over the way that calls take."""
     return any(path.role == "reflector" and path.beside is None for path in site.path)
+
+
+def coincidence(site: schema.SiteFile) -> float:
+    """The factor for a fault of all our reflectors that take test calls (where none does: of all), at one time."""
+    ours = [path for path in site.path if path.role == "reflector" and path.beside is None]
+    called = [path for path in ours if any(isinstance(check, schema.TestCall) for check in path.checks)]
+    return TWO_AT_ONCE if len({path.address for path in called or ours}) > 1 else 1.0
+
+
+def doubts(site: schema.SiteFile) -> tuple[Doubt, ...]:
+    """What ``Senses.doubt`` may say at this site, for what is stated of it beforehand."""
+    ours, rare = reflector(site), coincidence(site)
+    beside = any(path.beside is not None and path.role == "reflector" for path in site.path)
+    return (Doubt(ours, rare), *((Doubt(False, rare * HEARD_BESIDE),) if beside else ()))
 
 
 def own_far_ends(site: schema.SiteFile) -> frozenset[str]:

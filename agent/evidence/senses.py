@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agent.alarms.trunks import LineJudge
+from agent.clock import NS
 from agent.evidence import feeds
 from agent.readings import Reading, State
 from agent.site import schema
@@ -35,6 +36,7 @@ class Sense:
     looks: dict[str, State] = field(default_factory=dict)  # by column, where one sense shows several things
     line: bool = False
     asked: bool = True  # this box starts it again and again
+    window_ns: int = 0  # a good word speaks for this long before it was said
 
 
 class Senses:
@@ -53,12 +55,15 @@ class Senses:
         for path in site.path:
             for name, check in zip(schema.check_names(path), path.checks, strict=True):
                 asked = not isinstance(check, schema.Syslog | schema.Traps)
-                self._senses[path.id, name] = Sense(path.id, name, feeds.of_check(path, check), asked=asked)
+                window_ns = int(check.within_s * NS) if isinstance(check, schema.Syslog) else 0
+                columns = feeds.of_check(path, check)
+                self._senses[path.id, name] = Sense(path.id, name, columns, asked=asked, window_ns=window_ns)
         if site.site.shares:
             self._senses["peers", "pool"] = Sense("peers", "pool", ("X",), asked=False)
         self._twins = {path.beside: path.id for path in site.path if path.beside is not None}
         self._far_ends = feeds.own_far_ends(site)
         self._reflector = feeds.reflector(site)
+        self._coincidence = feeds.coincidence(site)
         self._reflectors = {path.id for path in site.path if path.role == "reflector" and path.beside is None}
         self._diverted: bool | None = None
         self._changed = True
@@ -76,7 +81,8 @@ class Senses:
         lines = sense.line
         fault_ns, good_ns = self._fault_ns, sense.good_ns
         # While a fault stands, the first good answer after it is news.
-        fresh = fault_ns is not None and reading.kind == "probe-ok" and (good_ns is None or good_ns < fault_ns)
+        stale = fault_ns is not None and (good_ns is None or good_ns - sense.window_ns < fault_ns)
+        fresh = reading.kind == "probe-ok" and stale
         self._changed = self._changed or state != sense.state or fresh or lines
         if reading.kind in ("probe-ok", "probe-degraded"):
             sense.answered_ns = reading.at_ns
@@ -197,14 +203,15 @@ class Senses:
                 return look
         return "-"
 
-    def reflector_in_doubt(self) -> bool:
+    def doubt(self) -> feeds.Doubt:
         """Whether a reflector of ours may be dead itself: no other way to it has answered."""
         lives = {
             path
             for path, twin in self._twins.items()
             if any(s.source == twin and _fresh(s, "", self._fault_ns) == "up" for s in self._senses.values())
         }
-        return bool(self._reflectors - lives)
+        dead = bool(self._reflectors - lives)
+        return feeds.Doubt(dead, self._coincidence * (feeds.HEARD_BESIDE if lives and not dead else 1.0))
 
     def _dead(self) -> frozenset[str]:
         """Paths whose very machine does not answer by another way either: they say nothing of the way."""
@@ -253,7 +260,7 @@ def _fresh(sense: Sense, column: str, fault_ns: int | None) -> State:
     if state not in ("up", "degraded") or fault_ns is None or sense.state == "down":
         return state  # a test call that lost one direction has tried the other one just now
     newest_ns = sense.good_ns if state == "up" else sense.answered_ns
-    return state if newest_ns is not None and newest_ns >= fault_ns else "unknown"
+    return state if newest_ns is not None and newest_ns - sense.window_ns >= fault_ns else "unknown"
 
 
 def _failed_since(sense: Sense, fault_ns: int | None) -> State:

@@ -34,6 +34,7 @@ REPORT_S = 0.05
 """From a committed entry to the NOC and its receipt back, over a link that is up."""
 LOG_S = 5.0
 """How often the firewall's log is judged: it logs something all the time."""
+LOG_AGAIN_NS = 30 * NS
 STEPS_MAX = 3_000_000
 NEXT_TO: Mapping[str, str] = {"ali.port": ALI, "smdr.port": SMDR, "bank.port": BANK}
 PEERS: Mapping[str, State] = {"fine": "up", "lost": "down", "unknown": "unknown"}
@@ -97,7 +98,7 @@ class Replay:
         self._number = 0
         self._view: PanelView | None = None
         self._asked = 0
-        self._log_down = False
+        self._log_down, self._logged_ns = False, 0
         self._heard_ns, self._quiet = 0, False
 
     # -- time ----------------------------------------------------------------------------------------------------
@@ -269,12 +270,15 @@ class Replay:
             self._hand(Reading("peers", "pool", kind, "", look, now_ns), now_ns)
 
     def _log(self, now_ns: int) -> None:
-        """The firewall's log as its judge would tell of it, on a change only: denies of calls, or none for 30 s."""
+        """The firewall's log as its judge would tell of it: denies of calls, or none for 30 s."""
         world = self._world
-        denies = network.blocked(world) and bool(world["firewall.logs"])
-        if denies == self._log_down and now_ns > 10 * NS:
+        if not (world["lan.alive"] and world["firewall.alive"]):
             return
-        self._log_down = denies
+        denies = network.blocked(world) and bool(world["firewall.logs"])
+        again = not denies and now_ns >= self._logged_ns + LOG_AGAIN_NS
+        if denies == self._log_down and now_ns > 10 * NS and not again:
+            return
+        self._log_down, self._logged_ns = denies, now_ns
         name = next(n for n in schema.check_names(self._paths["firewall"]) if n.startswith("syslog"))
         reason = {"reason": "the firewall refuses calls", "denies": 5} if denies else {}
         kind, state = ("probe-fail", "down") if denies else ("probe-ok", "up")

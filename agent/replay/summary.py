@@ -158,7 +158,7 @@ def _judged(
     causes = [str(cause) for cause in verdict.detail["causes"]]
     if causes[0] in expect.causes and len(causes) == 1:
         return RIGHT, ""
-    stated = confusable(feeds.columns(site), feeds.covers(site))
+    stated = confusable(feeds.columns(site), feeds.covers(site), feeds.doubts(site))
     for cause in expect.causes:
         others = [one for one in causes if one != cause]
         if cause in causes and all(any(cause in one and other in one for one in stated) for other in others):

@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
 from typing import cast
 
+from agent.evidence.feeds import Doubt
 from agent.verdict.causes import CAUSES, COLUMNS, OF_REFLECTORS, OUR_ROWS, ROWS, Cause, Look
-from agent.verdict.judge import covered, scores
-from agent.verdict.odds import NAMED_ABOVE
+from agent.verdict.judge import covered, named, scores
 from agent.verdict.words import BESIDES, SENSES
 
 OF_CALLS = frozenset({"A", "R", "V", "M"})
@@ -18,12 +18,16 @@ COUNTED = frozenset({"A", "R", "V"})
 SEPARATORS_MAX = 4
 
 
-def confusable(columns: Collection[str], covers: frozenset[str] | None = None) -> list[tuple[Cause, ...]]:
+def confusable(
+    columns: Collection[str], covers: frozenset[str] | None = None, doubts: Sequence[Doubt] = ()
+) -> list[tuple[Cause, ...]]:
     """The sets of causes that the verdict can't tell apart by these columns, with calls and without any.
 
     Each row of the table is taken for true and its looks are judged. Sets that lie within another one are left out, and
-    so is the set of all that can't be seen at all (``unseen`` names those).
+    so is the set of all that can't be seen at all (``unseen`` names those). ``doubts``: what may be thought of our own
+    reflectors here; without it, that they may be dead where there are any.
     """
+    doubts = doubts or (Doubt("F" in columns),)
     found: set[tuple[Cause, ...]] = set()
     for seen in (frozenset(columns), frozenset(columns) - OF_CALLS):
         for row in (*ROWS, *OUR_ROWS):
@@ -31,7 +35,7 @@ def confusable(columns: Collection[str], covers: frozenset[str] | None = None) -
                 continue
             for looks in _faces(covered(row, covers).looks, seen):
                 if any(look != "u" for look in looks.values()):
-                    found.add(_together(looks, "F" in columns, covers, row.cause))
+                    found |= {_together(looks, doubt, covers, row.cause) for doubt in doubts}
     sets = [one for one in found if len(one) > 1 and not any(set(one) < set(other) for other in found)]
     return sorted(sets, key=lambda one: [CAUSES.index(cause) for cause in one])
 
@@ -74,13 +78,10 @@ def separators(causes: Sequence[str], columns: Collection[str]) -> tuple[str, ..
     return tuple(found)[:SEPARATORS_MAX]
 
 
-def _together(
-    looks: Mapping[str, Look], reflector: bool, covers: frozenset[str] | None, true: Cause
-) -> tuple[Cause, ...]:
-    ranked = scores(looks, reflector=reflector, covers=covers, explain=True)
-    best = ranked[0].score
-    named = {scored.row.cause for scored in ranked if scored.score * NAMED_ABOVE > best} | {ranked[0].row.cause, true}
-    return tuple(cause for cause in CAUSES if cause in named)
+def _together(looks: Mapping[str, Look], doubt: Doubt, covers: frozenset[str] | None, true: Cause) -> tuple[Cause, ...]:
+    ranked = scores(looks, reflector=doubt.dead, covers=covers, explain=True, rare=doubt.rare)
+    causes = {scored.row.cause for scored in named(ranked)} | {true}
+    return tuple(cause for cause in CAUSES if cause in causes)
 
 
 def _differ(one: str, other: str, column: str) -> bool:

@@ -92,6 +92,8 @@ name-or-certificate      - d d u d u  u  u  u  u d d  d  d u g u d
 # system alone, is no longer "the far end answers" and not yet "it does not". A reflector of ours that is dead, alone or
 # as one of two, fails the tests and stops no call; and it answers where the provider's own far end is dead. These rows
 # count only where a site has one (column F is given). Loss of packets, all senses answering now and then, is no outage.
+# ``data``: calls and their data come by lines of their own, and voice over the network that fails (on 18 June 2024
+# numbers went on arriving). ``beside``: calls are talked on as ever, so they don't come over the network that fails.
 OURS = """
 cause/variant            L A R H V il if ir ie S O To Ti K Y M P X
 path-simplex/far-end     u u u u u u  u  u  g  - g -  -  - u u u -
@@ -105,6 +107,17 @@ transport-flapping/voice u u u u - u  u  u  u  u u g  g  u u - u -
 core-data-fault/records  u u g u u u  u  u  u  u u u  u  u u u u d
 ali-link-down/records    u u d u u u  u  u  u  u u u  u  u u u u -
 core-data-fault/calls    u g g u u u  u  u  u  u u u  u  u u - u d
+firewall-blocking/data   - u u u d u  u  d  d  u d d  d  d d g u u
+firewall-blocking/beside u u u u u u  u  d  d  u d d  d  d d u u -
+firewall-down/data       - u u u d u  d  d  d  d d d  d  d - g u u
+firewall-down/beside     u u u u u u  d  d  d  d d d  d  d - u u -
+router-down/data         - u u u d u  u  d  d  g d d  d  d - g u u
+router-down/beside       u u u u u u  u  d  d  g d d  d  d - u u -
+wan-down/data            - u u u d u  u  u  d  u d d  d  d u g u -
+wan-down/beside          u u u u u u  u  u  d  u d d  d  d u u u -
+far-end-down/data        - u u u d u  u  u  d  u d d  d  u u g u d
+far-end-down/beside      u u u u u u  u  u  d  u d d  d  u u u u -
+lan-fault/data           u u u u d d  d  d  d  d d d  d  d - g u u
 """
 OF_REFLECTORS = frozenset(
     {"test-path-fault/dead", "test-path-fault/far-ends", "test-path-fault/of-two", "far-end-down/own"}

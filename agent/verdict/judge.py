@@ -31,13 +31,15 @@ from agent.verdict.causes import (
     Look,
     Row,
 )
-from agent.verdict.odds import NAMED_ABOVE, ODDS_CAP, RUNNER_UP_WITHIN, likelihood, prior
+from agent.verdict.odds import NAMED_ABOVE, ODDS_CAP, RARER_BY, RUNNER_UP_WITHIN, likelihood, prior
 from agent.verdict.say import looks, say, say_blind
-from agent.verdict.words import BESIDES, SENSES, Side
+from agent.verdict.words import BESIDES, SENSES, Side, words_of
 
 __all__ = ["SENSES", "Verdict", "inseparable", "judge", "unseen"]
 
 MAX_SEPARATORS = 6
+ONE_OF_TWO = "test-path-fault/of-two"
+"""The one face of it that is no coincidence."""
 ALARMED = ("L", "A", "V")
 """Columns that look down only while a critical alarm stands: nothing then is "nothing"."""
 
@@ -77,6 +79,8 @@ class Scored:
 
     row: Row
     score: float
+    fits: float
+    """The chance of what is seen, were it so."""
 
 
 def judge(
@@ -84,23 +88,26 @@ def judge(
     site: schema.Site,
     covers: frozenset[str] | None = None,
     reflector: bool = False,
+    rare: float = 1.0,
 ) -> Verdict:
     """The verdict on ``senses``: a column of the cause table to "u", "d", "g", or "-" where it is unknown.
 
     A column that the site has should be given even while it is unknown; one that it does not have may be left out.
-    ``reflector``: some of what is asked outside is a reflector of ours, and it may be dead itself. ``covers``: the
-    elements that its test calls pass through; None where nothing is said of that: then they speak for the whole way.
+    ``reflector``: some of what is asked outside is a reflector of ours, and it may be dead itself. ``rare``: a factor
+    on the chance that it is our reflectors' fault, above 0 and at most 1. ``covers``: the elements that its test calls
+    pass through; None where nothing is said of that: then they speak for the whole way.
     Raises ValueError for a column or a look that the table does not know.
     """
     for column, look in senses.items():
         if column not in COLUMNS or look not in LOOKS:
             raise ValueError(f"no such sense: {column!r} looking {look!r}")
     seen = {column: cast(Look, senses[column]) for column in COLUMNS if senses.get(column, "-") != "-"}
-    ranked = scores(seen, reflector=reflector, covers=covers, explain=True)
+    ranked = scores(seen, reflector=reflector, covers=covers, explain=True, rare=rare)
     if any(seen.get(column) == "d" for column in ALARMED):
         ranked = [scored for scored in ranked if scored.row.cause != "none"]
     best = ranked[0].score
-    members = [ranked[0].row, *(s.row for s in ranked[1:] if s.score * NAMED_ABOVE > best)]
+    members = [scored.row for scored in named(ranked)]
+    ranked.sort(key=lambda scored: scored.row not in members)
     if members[0].cause == "none" and not _sees_enough(senses, seen):
         if len(members) == 1:
             return _blind(senses, seen, site)
@@ -127,7 +134,12 @@ def judge(
 
 
 def scores(
-    seen: Mapping[str, Look], *, reflector: bool = True, covers: frozenset[str] | None = None, explain: bool = False
+    seen: Mapping[str, Look],
+    *,
+    reflector: bool = True,
+    covers: frozenset[str] | None = None,
+    explain: bool = False,
+    rare: float = 1.0,
 ) -> list[Scored]:
     """Every cause by its best row, best first; equals stand in the table's order. ``seen``: known senses only.
 
@@ -140,10 +152,31 @@ def scores(
             continue
         if bad and row.cause != "none" and not any(row.looks[column] in ("g", "d") for column in seen):
             continue
-        score = prior(row) * likelihood(covered(row, covers), seen)
+        fits = likelihood(covered(row, covers), seen)
+        score = prior(row) * fits
+        if row.cause == "test-path-fault" and row.name != ONE_OF_TWO:
+            score *= rare
         if row.cause not in best or score > best[row.cause].score:
-            best[row.cause] = Scored(row, score)
+            best[row.cause] = Scored(row, score, fits)
     return sorted((best[cause] for cause in CAUSES if cause in best), key=lambda scored: -scored.score)
+
+
+def named(ranked: Sequence[Scored]) -> list[Scored]:
+    """The causes to name, of all in their order: those nearly as likely, and what fits as well and is not much rarer.
+
+    The latter only where it means the same for callers: a rare cause may leave the place open, never the harm.
+    """
+    best = ranked[0]
+    likely = [one for one in ranked if one is best or one.score * NAMED_ABOVE > best.score]
+    harm = {words_of(one.row).calls_fail for one in likely}
+    if len(harm) > 1 or any(one.row.cause == "none" for one in likely):
+        return likely
+    alike = [one for one in ranked if _fits_as_well(one, best) and words_of(one.row).calls_fail in harm]
+    return [one for one in ranked if one in likely or one in alike]
+
+
+def _fits_as_well(one: Scored, best: Scored) -> bool:
+    return one.row.cause != "none" and one.fits * NAMED_ABOVE > best.fits and one.score * RARER_BY > best.score
 
 
 def covered(row: Row, covers: frozenset[str] | None) -> Row:

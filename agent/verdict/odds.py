@@ -14,6 +14,9 @@ from agent.verdict.causes import Cause, Look, Row
 # A cause is named alone only above these odds against every other cause; below them the set is named. 3 : 1 is the
 # least that people call "likely"; a firewall is somebody's, and naming it wrongly sends the wrong people out.
 NAMED_ABOVE = 3.0
+# What is seen must say it, not only what is usual: a cause that fits what is seen as well as the best one (within
+# ``NAMED_ABOVE``) is named with it, though it be rarer, unless it is rarer than this.
+RARER_BY = 10.0
 # What is shown as odds stops here: beyond it the number means nothing but "certain as far as the table goes".
 ODDS_CAP = 1e6
 # A runner-up further behind than this is not worth a person's time.
@@ -21,7 +24,7 @@ RUNNER_UP_WITHIN = 100.0
 
 # Chances in 10 000 that a look at a site finds this cause. They add up to 10 000.
 PRIORS: Mapping[Cause, int] = {
-    "none": 9743,  # a site is well nearly always; each fault has to win its place by evidence
+    "none": 9741,  # a site is well nearly always; each fault has to win its place by evidence
     "firewall-blocking": 20,  # rule and firmware changes: the best recorded cause of outages with all devices up
     "firewall-down": 15,  # mostly a pair with failover, so rarer than a bad rule
     "router-down": 20,  # nothing on record says that it is rarer than a blocking firewall: their set stays a set
@@ -39,7 +42,7 @@ PRIORS: Mapping[Cause, int] = {
     "transport-flapping": 3,
     "power": 8,  # batteries and generators take most of it
     "probe-blind": 12,  # our own cables are the newest and the least guarded in the room
-    "core-media-blocked": 2,
+    "core-media-blocked": 4,  # on 18 June 2024 it was all of a state: rarer than one site's rule, not by much
     "test-path-fault": 12,  # a machine of ours somewhere: no oftener watched, and no better, than a far end
     "path-simplex": 30,  # far ends come in pairs, and one of a pair is down for works now and then
     "diverted": 3,  # meant, and mostly announced by a contact
@@ -55,6 +58,12 @@ SHARES: Mapping[str, float] = {
     "far-end-down/own": 0.5,
     "core-data-fault/records": 0.8,
     "core-data-fault/calls": 0.8,
+    **dict.fromkeys(
+        ("firewall-blocking/data", "firewall-down/data", "router-down/data", "wan-down/data", "far-end-down/data"), 0.5
+    ),  # most sites have one network for both
+    "lan-fault/data": 0.5,
+    **dict.fromkeys(("firewall-blocking/beside", "firewall-down/beside", "router-down/beside"), 0.3),
+    **dict.fromkeys(("wan-down/beside", "far-end-down/beside"), 0.3),  # a network that carries no calls is watched less
     "transport-flapping/voice": 0.3,  # voice shows a loss that repeated datagrams hide
     "transport-flapping/lossy": 0.3,  # half of a site's checks failing looks so for a moment, whatever the cause
     "power/lost": 0.3,  # all of it gone, batteries too, while this box still runs
@@ -97,6 +106,9 @@ RECORDED = _chances(u="0.9998 0.0001 0.0001", g="0.2 0.6 0.2", d="0.03 0.12 0.85
 # What others say of themselves or what follows only by the way: a green report never outvotes a failing test.
 TOLD = _chances(u="0.95 0.03 0.02", g="0.25 0.6 0.15", d="0.1 0.1 0.8")
 
+# A firewall's log. One that stops calls by a fault of its own, or by a rule that does not log, says nothing of it.
+LOGGED = _chances(u="0.95 0.03 0.02", g="0.25 0.6 0.15", d="0.4 0.1 0.5")
+
 CHANCES: Mapping[str, Chances] = {
     "L": DECLARED,
     "A": COUNTED,
@@ -112,7 +124,7 @@ CHANCES: Mapping[str, Chances] = {
     "To": ANSWERED,
     "Ti": ANSWERED,
     "K": ANSWERED,
-    "Y": TOLD,
+    "Y": LOGGED,
     "M": TOLD,
     "P": DECLARED,
     "X": TOLD,

@@ -39,6 +39,16 @@ REPORT = "Report it: ring {noc}."
 MAY_NOT_REACH = "Callers may not reach you."
 MAY_NOT_HEAR = "Callers may not hear you."
 
+STILL_TALKED = "Calls come and are talked on."
+OFF_THE_WAY: tuple[tuple[str, str, str, Side], ...] = (
+    ("firewall-blocking", "the firewall blocks the network", "the firewall", "unknown"),
+    ("firewall-down", "the firewall is down", "the firewall", "unknown"),
+    ("router-down", "the router is down", "the router", "provider"),
+    ("wan-down", "the line out of the building is down", "the line out", "provider"),
+    ("far-end-down", "the provider's far end is down", "the far end", "provider"),
+)
+"""Faults of a network that calls don't pass."""
+
 # By cause, or by cause/variant where one face of a cause needs words of its own.
 WORDS: Mapping[str, Words] = {
     "none": Words("", "Nothing to do.", "only a check fails", "only a check", "nobody", "unknown", False),
@@ -46,6 +56,10 @@ WORDS: Mapping[str, Words] = {
         MAY_NOT_HEAR, REROUTE, "the firewall blocks calls", "the firewall", "provider", "unknown", True
     ),
     "firewall-down": Words(MAY_NOT_REACH, REROUTE, "the firewall is down", "the firewall", "provider", "unknown", True),
+    **{
+        f"{cause}/beside": Words(STILL_TALKED, REPORT, name, place, "provider", side, False)
+        for cause, name, place, side in OFF_THE_WAY
+    },
     "router-down": Words(MAY_NOT_REACH, REROUTE, "the router is down", "the router", "provider", "provider", True),
     "wan-down": Words(
         MAY_NOT_REACH, REROUTE, "the line out of the building is down", "the line out", "provider", "provider", True

@@ -1,7 +1,7 @@
 """A firewall stops forwarding while it answers for itself: how long until the lamp, the report and the horn.
 
-User-space relays on loopback (agent/sim/relays.py). The reflector behind the firewall is asked as the default
-site file asks it, and in a second run with ``every_s = 0.5``.
+User-space relays on loopback (agent/sim/relays.py). The far end behind the firewall is asked as often as a reflector is
+by default, and in a second run with ``every_s = 0.5``. (A reflector alone, that might be dead itself, sounds no horn.)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tests.real.trace import Trace
 
 
 def paths(net: Network, every: str) -> str:
-    """The firewall itself by TCP, the reflector behind it by SIP OPTIONS."""
+    """The firewall itself by TCP, the far end behind it by SIP OPTIONS."""
     own, behind = net.firewall.address, net.firewall.far_end_inside
     return f"""
 [[path]]
@@ -34,11 +34,12 @@ address = "{own[0]}"
 checks = [{{ kind = "tcp", port = {own[1]}{every} }}]
 
 [[path]]
-id = "reflector"
-role = "reflector"
+id = "far-end"
+role = "far-end"
+agreed_with = "the bench"
 address = "{behind[0]}"
 behind = "firewall"
-checks = [{{ kind = "sip-options", port = {behind[1]}{every} }}]
+checks = [{{ kind = "sip-options", port = {behind[1]}{every or ", every_s = 2"} }}]
 """
 
 

@@ -118,3 +118,26 @@ def test_what_a_test_call_covers() -> None:
     own = schema.Path(id="e", role="far-end", address="192.0.2.9", checks=(schema.TestCall(covers=("sbc",)),))
     assert feeds.covers(schema.SiteFile(site=SITE.site, path=(own,))) == {"core"}
     assert feeds.covers(schema.SiteFile(site=SITE.site)) is None
+
+
+def test_a_log_speaks_of_a_fault_when_a_whole_window_since_has_no_refusal() -> None:
+    given = Given().say("fw", "syslog", "up").say("rt", "icmp", "up").say("r1", "test-call", "down")
+    assert given.look()["Y"] == "-"
+    given.at_ns += 20 * NS
+    assert given.say("fw", "syslog", "up").look()["Y"] == "-"
+    given.at_ns += 20 * NS
+    assert given.say("fw", "syslog", "up").look()["Y"] == "u"
+
+
+def test_two_reflectors_that_fail_at_once_are_rarer_and_so_is_one_that_answers_beside() -> None:
+    assert feeds.coincidence(SITE) == 1.0
+    other = schema.Path(id="r2", role="reflector", address="192.0.2.5", checks=REFLECTOR)
+    two = schema.SiteFile(site=SITE.site, path=(*SITE.path, other))
+    assert feeds.coincidence(two) == feeds.TWO_AT_ONCE
+    quiet = schema.Path(id="r2", role="reflector", address="192.0.2.5", checks=(schema.SipOptions(),))
+    assert feeds.coincidence(schema.SiteFile(site=SITE.site, path=(*SITE.path, quiet))) == 1.0
+    given = Given()
+    assert given.senses.doubt() == feeds.Doubt(dead=True, rare=1.0)
+    given.say("r1-cell", "sip-options", "up")
+    assert given.senses.doubt() == feeds.Doubt(dead=False, rare=feeds.HEARD_BESIDE)
+    assert set(feeds.doubts(SITE)) == {feeds.Doubt(True, 1.0), feeds.Doubt(False, feeds.HEARD_BESIDE)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agent.evidence.feeds import TWO_AT_ONCE
 from agent.site.schema import Site
 from agent.verdict.apart import OF_CALLS, apart, confusable, separators
 from agent.verdict.causes import COLUMNS, OF_REFLECTORS, OUR_ROWS, ROWS
@@ -63,3 +64,14 @@ def test_diverted_on_purpose_is_no_loss_of_routing() -> None:
     seen = {"if": "u", "ir": "u", "ie": "u", "O": "u", "A": "d", "R": "d", "H": "u", "V": "d", "L": "u"}
     assert judge({**seen, "B": "d"}, Site(id="s")).causes == ("diverted",)
     assert judge({**seen, "B": "u"}, Site(id="s")).calls_fail is True
+
+
+def test_voice_lost_at_two_reflectors_at_once_is_the_calls_affair() -> None:
+    """By one alone, our own test may be what fails: trouble. By two the firewall, or the core, and callers are harmed."""
+    seen = {"if": "u", "ir": "u", "ie": "u", "O": "u", "To": "d", "Ti": "d", "F": "u"}
+    one = judge(seen, Site(id="s"), reflector=True)
+    assert "test-path-fault" in one.causes
+    assert one.calls_fail is None
+    two = judge(seen, Site(id="s"), reflector=True, rare=TWO_AT_ONCE)
+    assert set(two.causes) == {"firewall-blocking", "core-media-blocked"}
+    assert two.calls_fail is True

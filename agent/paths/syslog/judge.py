@@ -128,7 +128,9 @@ class SyslogJudge:
             return self._refused(now_ns)
         if self._state == "down" and self._denied_ns is not None:
             return self._refused(now_ns)  # fewer than at first, but not yet a whole window without any
-        return self._change("up", self._counts(), now_ns)
+        # It logs, and refused no call for a whole window: told again, since its word from before a fault says nothing.
+        again = self._denied_ns is None and self._heard_ns == now_ns and now_ns >= self._told_ns + self._within_ns
+        return self._change("up", self._counts(), now_ns, again=again)
 
     def _refused(self, now_ns: int) -> list[Reading]:
         if self._state == "down" and (not self._news or now_ns < self._told_ns + AGAIN_NS):
@@ -167,8 +169,8 @@ class SyslogJudge:
 
     # -- telling -------------------------------------------------------------------------------------------------
 
-    def _change(self, state: State, detail: dict[str, Plain], now_ns: int) -> list[Reading]:
-        return [] if state == self._state else [self._reading(state, detail, now_ns)]
+    def _change(self, state: State, detail: dict[str, Plain], now_ns: int, *, again: bool = False) -> list[Reading]:
+        return [] if state == self._state and not again else [self._reading(state, detail, now_ns)]
 
     def _reading(self, state: State, detail: dict[str, Plain], now_ns: int) -> Reading:
         self._state, self._told_ns = state, now_ns

@@ -60,6 +60,18 @@ def test_fewer_stay_up_and_a_window_without_any_clears() -> None:
     assert feed(j, [line(port) for port in range(4)], 56 * NS) == []
 
 
+def test_a_log_that_refuses_no_call_says_so_again_after_each_window() -> None:
+    """What it said before a fault says nothing of it; and while a call was refused it does not say that all is well."""
+    j = judge()
+    assert feed(j, [HELLO, line(1, src=SCANNER)], 29 * NS) == []
+    assert [r.state for r in j.message(HELLO, 30 * NS)] == ["up"]
+    assert j.tick(61 * NS) == []  # no message, no word
+    assert [r.state for r in j.message(HELLO, 62 * NS)] == ["up"]
+    assert feed(j, [line(1)], 95 * NS) == []
+    assert feed(j, [HELLO], 120 * NS) == []
+    assert [r.state for r in j.message(HELLO, 126 * NS)] == ["up"]
+
+
 def test_the_first_word_of_a_log_may_be_a_refusal() -> None:
     j = SyslogJudge(PATH, "syslog", CHECK, LISTEN)
     states = [r.state for r in feed(j, [line(port) for port in range(5)])]
@@ -212,6 +224,6 @@ def test_any_messages_at_any_times(said: list[tuple[bytes, int]], ticks: bool) -
         told += j.message(data, now_ns)
     states = [r.state for r in told if r.kind != "event"]
     assert all(r.kind in KINDS and len(str(r.detail.get("reason", ""))) <= 200 for r in told)
-    assert all(a != b or a == "down" for a, b in itertools.pairwise(states))
+    assert all(a != b or a in ("down", "up") for a, b in itertools.pairwise(states))
     j.tick(now_ns + 1000 * NS)
     assert j.due_ns() is None or any(j.tick(now_ns + 2000 * NS))

@@ -26,7 +26,7 @@ from agent.evidence.senses import Senses
 from agent.limiter import Limiter
 from agent.opinion import Opinion
 from agent.panel import DARK, PanelView
-from agent.paths.judge import CheckSchedule
+from agent.paths.schedule import CheckSchedule
 from agent.payloads import AlarmState
 from agent.site import schema
 from agent.site.line import AliLine
@@ -205,6 +205,8 @@ class Core:
             self._schedule.finished(reading.source, reading.sense)
         for c in path.conditions(reading, now_ns):
             self._condition(c, now_ns)
+        if path.undecided(reading.sense):
+            self._schedule.again(reading.source, reading.sense, now_ns)
 
     def _uplink(self, reading: r.Reading, now_ns: int) -> None:
         if reading.kind in ("probe-ok", "probe-fail"):
@@ -280,6 +282,8 @@ class Core:
         if self._has_divert or by_command:
             self._senses.diverted(self._watch.diverted)
         columns = self._senses.columns_if_changed(line.judge for line in self._lines.values())
+        if self._senses.fault_began():
+            self._schedule.hasten(now_ns)
         if columns is not None:
             self._judge_call_path(self._opinion.judge(columns, self._senses.doubt(), now_ns), now_ns)
         verdict = self._opinion.to_tell(self._critical_stands, now_ns)

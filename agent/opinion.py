@@ -72,7 +72,7 @@ class Opinion:
             return None  # the sentence does not say that all is well before the alarm has cleared
         self._settled = (verdict, changing)
         now = replace(verdict, under_change=changing)
-        if now == self.told:
+        if now == self.told or (self.told is not None and now.cause == "none" and now.sentence == self.told.sentence):
             return None
         self.told = now
         return now

@@ -49,6 +49,10 @@ class PathAlarms:
         judge = self.checks.get(name)
         return judge.state if judge is not None else self.passive.get(name)
 
+    def undecided(self, name: str) -> bool:
+        """Whether its next results decide how the check stands."""
+        return name in self.checks and self.checks[name].undecided
+
     def conditions(self, reading: Reading, now_ns: int) -> Iterator[Condition]:
         """What a reading of a check changes."""
         if reading.kind in FOUND:

@@ -32,7 +32,7 @@ SAVE_EVERY_S = 3600.0
 STREAMS_MAX = 31
 GROUPS_MAX = STREAMS_MAX - 1 - CLASSES_MAX
 VERSION = 2
-FRESH_EXPECTED = 3.0
+FRESH_EXPECTED = 5.0
 """A call shows that calls arrive until so many more would have been expected, or for ``FRESH_S`` while that is unknown;
 a talk shows that voices pass for as long."""
 FRESH_S = 3600.0
@@ -354,12 +354,16 @@ class CallWatch:
     def columns(self, now_ns: int) -> dict[str, str]:
         """The verdict's A (arrivals), V (talk), R (records) and H (heartbeat), those that this site can have."""
         out = self._links.columns(now_ns) if self._ali else {}
-        if self._ali and self._bare >= BARE_CALLS:
+        bare = bool(self._ali) and self._bare >= BARE_CALLS
+        if bare:
             out["R"] = "d"
         if self._feeds:
             silent = self._standing.silent()
-            arrives = self._hears("all") and self._fresh(self._arrived_ns, now_ns)
+            # That calls came without data stands only by calls that came: a pause does not make it "no calls".
+            arrives = self._hears("all") and (bare or self._fresh(self._arrived_ns, now_ns))
             out["A"] = "d" if "all" in silent else "g" if silent else "u" if arrives else "-"
+            if out["A"] == "d" and out.get("R") == "u":
+                out["R"] = "-"  # the last record was good; there is none since
         if self._voices or self._has_button:
             out["V"] = self._voice_column(now_ns)
         return out

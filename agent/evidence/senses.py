@@ -68,6 +68,7 @@ class Senses:
         self._diverted: bool | None = None
         self._changed = True
         self._fault_ns: int | None = None
+        self._began = False
         self._columns: dict[str, str] = {}
         self._power: dict[tuple[str, str], str] = {}
         self._calls: Mapping[str, str] = {}
@@ -163,7 +164,9 @@ class Senses:
         self._changed = False
         # What only listens (a log, peers) dates no fault: nothing asked since then would be newer.
         faults_ns = [s.bad_ns for s in self._senses.values() if s.state == "down" and s.bad_ns is not None and s.asked]
-        fault_ns = self._fault_ns = min(faults_ns, default=None)
+        fault_ns = min(faults_ns, default=None)
+        self._began = self._began or (fault_ns is not None and self._fault_ns is None)
+        self._fault_ns = fault_ns
         dead = self._dead()
         named = {column for s in self._senses.values() for column in s.columns} - LINES
         columns = {
@@ -193,6 +196,11 @@ class Senses:
             return None
         self._columns = columns
         return columns
+
+    def fault_began(self) -> bool:
+        """Whether a fault has begun since this was last asked."""
+        began, self._began = self._began, False
+        return began
 
     def _own_far_ends(self, fault_ns: int | None) -> str:
         """How the provider's own far ends look: by their call systems; by pings where nothing is known of those."""

@@ -1,4 +1,4 @@
-"""When to check, and what several results mean together: m of n, pure.
+"""What several results of a check mean together: m of n, pure.
 
 A check that fails every other time must still alarm, and 5 % loss must not: so a check alarms when ``fail`` of its
 last ``of`` results failed (default 3 of 5) and goes back to normal after ``CLEAR_GOOD`` good ones in a row.
@@ -6,18 +6,12 @@ last ``of`` results failed (default 3 of 5) and goes back to normal after ``CLEA
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from agent.readings import State
-from agent.site import schema
 
-NS = 1_000_000_000
 CLEAR_GOOD = 3
 DEGRADED_FAILS = 2
-OVERDUE_S = 5.0
 
 
 class CheckJudge:
@@ -53,6 +47,11 @@ class CheckJudge:
             self._results.clear()  # the failures of an alarm that is over count towards no new one
 
     @property
+    def undecided(self) -> bool:
+        """Whether the last result speaks against how it stands: the next ones decide."""
+        return self._good_in_row > 0 if self.alarming else self._bad_in_row > 0
+
+    @property
     def clearing(self) -> bool:
         """Whether enough good results stand in a row to end an alarm, also one of an earlier run."""
         return not self.alarming and self._good_in_row >= CLEAR_GOOD
@@ -78,63 +77,3 @@ class CheckJudge:
         ):
             return "degraded"
         return "up"
-
-
-@dataclass(slots=True)
-class _Slot:
-    every_ns: int
-    timeout_ns: int
-    next_ns: int
-    started_ns: deque[int] = field(default_factory=deque)
-
-
-class CheckSchedule:
-    """When each check is next due. Starts are spread; a check in flight too often is put off, never piled up."""
-
-    def __init__(self, paths: Sequence[schema.Path], now_ns: int) -> None:
-        self._slots: dict[tuple[str, str], _Slot] = {}
-        pairs = [(p, n, c) for p in paths for n, c in schema.active(p)]
-        for number, (path, name, check) in enumerate(pairs):
-            every = schema.every_s(check, path.role)
-            # Within the first second, or the first period if that is shorter: the panel must be judged soon.
-            offset_ns = int(min(1.0, every) * number / len(pairs) * NS)
-            timeout_ns = int(schema.timeout_s(check, path.role) * NS)
-            self._slots[path.id, name] = _Slot(int(every * NS), timeout_ns, now_ns + offset_ns)
-
-    def due(self, now_ns: int) -> list[tuple[str, str]]:
-        """The checks to start now; each is then due again a period later, however late we were."""
-        starts = []
-        for key, slot in self._slots.items():
-            if now_ns < slot.next_ns:
-                continue
-            late_periods = (now_ns - slot.next_ns) // slot.every_ns
-            slot.next_ns += (late_periods + 1) * slot.every_ns
-            if len(slot.started_ns) <= math.ceil(slot.timeout_ns / slot.every_ns):
-                slot.started_ns.append(now_ns)
-                starts.append(key)
-        return starts
-
-    def finished(self, path: str, check: str) -> None:
-        """A result came in."""
-        slot = self._slots.get((path, check))
-        if slot is not None and slot.started_ns:
-            slot.started_ns.popleft()
-
-    def overdue(self, now_ns: int) -> list[tuple[str, str]]:
-        """Checks whose oldest start gave no result within its time and ``OVERDUE_S`` more; each start is told once."""
-        late = []
-        for key, slot in self._slots.items():
-            while slot.started_ns and now_ns >= slot.started_ns[0] + slot.timeout_ns + int(OVERDUE_S * NS):
-                slot.started_ns.popleft()
-                late.append(key)
-        return late
-
-    def deadline(self) -> int | None:
-        """When ``due`` or ``overdue`` next has something."""
-        times = [slot.next_ns for slot in self._slots.values()]
-        times += [
-            slot.started_ns[0] + slot.timeout_ns + int(OVERDUE_S * NS)
-            for slot in self._slots.values()
-            if slot.started_ns
-        ]
-        return min(times, default=None)

@@ -110,7 +110,7 @@ def _critical(one: Told) -> bool:
 def _verdict(trace: Trace) -> Told | None:
     """The last verdict told while anything was wrong, other than ``none`` where there was one."""
     wrong = _while_unhealthy(trace)
-    named = [one for one in wrong if one.detail["cause"] not in ("none", "probe-blind")]
+    named = [one for one in wrong if tuple(one.detail["causes"]) not in (("none",), ("probe-blind",))]
     return named[-1] if named else (wrong[-1] if wrong else None)
 
 

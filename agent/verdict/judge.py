@@ -40,6 +40,8 @@ __all__ = ["SENSES", "Verdict", "inseparable", "judge", "unseen"]
 MAX_SEPARATORS = 6
 ONE_OF_TWO = "test-path-fault/of-two"
 """The one face of it that is no coincidence."""
+BESIDE = "beside"
+"""Faces that say that calls are talked on: they count only where talk is seen. Numbers that arrive prove no voice."""
 ALARMED = ("L", "A", "V")
 """Columns that look down only while a critical alarm stands: nothing then is "nothing"."""
 
@@ -143,14 +145,16 @@ def scores(
 ) -> list[Scored]:
     """Every cause by its best row, best first; equals stand in the table's order. ``seen``: known senses only.
 
-    ``explain``: what expects nothing bad of any known sense explains nothing bad, and is left out.
+    ``explain``: what expects nothing bad of any sense that looks bad explains nothing, and is left out.
     """
-    bad = explain and any(look != "u" for look in seen.values())
+    bad = [column for column, look in seen.items() if explain and look != "u"]
     best: dict[Cause, Scored] = {}
     for row in (*ROWS, *OUR_ROWS):
         if not reflector and row.name in OF_REFLECTORS:
             continue
-        if bad and row.cause != "none" and not any(row.looks[column] in ("g", "d") for column in seen):
+        if row.variant == BESIDE and seen.get("V") != "u":
+            continue
+        if bad and row.cause != "none" and not any(row.looks[column] in ("g", "d") for column in bad):
             continue
         fits = likelihood(covered(row, covers), seen)
         score = prior(row) * fits
@@ -164,12 +168,12 @@ def scores(
 def named(ranked: Sequence[Scored]) -> list[Scored]:
     """The causes to name, of all in their order: those nearly as likely, and what fits as well and is not much rarer.
 
-    The latter only where it means the same for callers: a rare cause may leave the place open, never the harm.
+    The latter only where it leaves open no more of what it means for callers: the place alone.
     """
     best = ranked[0]
     likely = [one for one in ranked if one is best or one.score * NAMED_ABOVE > best.score]
     harm = {words_of(one.row).calls_fail for one in likely}
-    if len(harm) > 1 or any(one.row.cause == "none" for one in likely):
+    if any(one.row.cause == "none" for one in likely):
         return likely
     alike = [one for one in ranked if _fits_as_well(one, best) and words_of(one.row).calls_fail in harm]
     return [one for one in ranked if one in likely or one in alike]

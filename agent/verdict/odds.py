@@ -66,7 +66,7 @@ SHARES: Mapping[str, float] = {
     **dict.fromkeys(("wan-down/beside", "far-end-down/beside"), 0.3),  # a network that carries no calls is watched less
     "transport-flapping/voice": 0.3,  # voice shows a loss that repeated datagrams hide
     "transport-flapping/lossy": 0.3,  # half of a site's checks failing looks so for a moment, whatever the cause
-    "power/lost": 0.3,  # all of it gone, batteries too, while this box still runs
+    "power/lost": 0.1,  # all of it gone, batteries too, while this box still runs
 }
 
 Chances = Mapping[Look, Mapping[Look, float]]

@@ -139,3 +139,22 @@ def test_a_lent_port_is_on_the_panel() -> None:
     effects = world.give(Reading("smdr", "smdr", "port-down", "released", "unknown", 0, {"minutes": 30}))
     assert any(isinstance(e, SetPanel) and e.view.lamps["probe"].pattern == "steady" for e in effects)
     assert world.core.status()["horn"] == "none"
+
+
+def test_a_pause_after_calls_without_data_is_no_loss_of_calls() -> None:
+    """That they brought none is known by their having come: the horn must not sound at the next pause."""
+    world = World(site())
+    for number in range(20):
+        world.call(number, 60.0)
+    for number in range(100, 110):
+        world.at_s += 120
+        world.give(record(world.at_s, f"k{number}", duration_s=60.0))
+    world.at_s += 120
+    world.give(Wake())
+    assert (world.alarm("ali_link-quiet_data") or {})["active"] is True
+    assert world.core.status()["verdict"]["causes"] == ("ali-link-down",)
+    for _ in range(20):
+        world.at_s += 60
+        world.give(Wake())
+        assert not [a for a in world.core.status()["alarms"] if a["severity"] == "critical"]
+        assert world.core.status()["verdict"]["causes"] == ("ali-link-down",)

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.paths.judge import NS, OVERDUE_S, CheckJudge, CheckSchedule
+from agent.clock import NS
+from agent.paths.judge import CheckJudge
+from agent.paths.schedule import OVERDUE_S, CheckSchedule
 from agent.site import schema
 
 # Results (1 good, 0 failed, ? could not be tested) of a 3-of-5 check: whether it alarms at the end, and its state.
@@ -176,3 +178,40 @@ def test_never_too_many_in_flight_and_the_deadline_lies_ahead(steps: list[tuple[
             flying -= 1
         assert 0 <= flying <= 2 + max(1.0, 2 * every_s) / every_s
         assert (schedule.deadline() or 0) > now_ns
+
+
+def test_what_is_asked_seldom_is_asked_again_soon_after_a_failure() -> None:
+    tls = schema.Path(id="t", role="far-end", address="192.0.2.1", checks=(schema.Tls(port=5061),))
+    knock = schema.Path(id="k", role="reflector", address="192.0.2.2", checks=(schema.Knock(),))
+    schedule = CheckSchedule([path(), tls, knock], 0)
+    judge = CheckJudge(3, 5)
+    for key in schedule.due(NS):
+        schedule.finished(*key)
+    judge.result(False, NS)
+    assert judge.undecided
+    for source, check in (("p", "icmp"), ("t", "tls"), ("k", "knock"), ("nobody", "tls")):
+        schedule.again(source, check, NS)
+    starts = [(at_s, key) for at_s in range(2, 200) for key in schedule.due(at_s * NS) if key[0] != "p"]
+    assert starts == [(61, ("t", "tls"))]
+
+
+def test_a_check_is_decided_once_it_alarms_or_is_well() -> None:
+    judge = CheckJudge(3, 5)
+    seen = []
+    for ok in (True, False, True, False, False, False, True, True, True, None):
+        judge.result(ok, 0)
+        seen.append((judge.alarming, judge.undecided))
+    assert [undecided for _, undecided in seen] == [False, True, False, True, False, False, True, True, False, False]
+
+
+def test_a_fault_hastens_what_is_asked_seldom() -> None:
+    paths = [
+        schema.Path(id=f"t{n}", role="far-end", address="192.0.2.1", checks=(schema.Tls(port=5061),)) for n in range(5)
+    ]
+    schedule = CheckSchedule([path(), *paths], 0)
+    for key in schedule.due(NS):
+        schedule.finished(*key)
+    schedule.hasten(100 * NS)
+    starts = [(at_s, key) for at_s in range(100, 112) for key in schedule.due(at_s * NS) if key[0] != "p"]
+    assert [key[0] for _, key in starts] == ["t0", "t1", "t2", "t3", "t4"]
+    assert [at_s for at_s, _ in starts] == [100, 102, 104, 106, 108]

@@ -275,3 +275,29 @@ def test_losing_an_observation_that_fits_never_makes_the_verdict_surer(
 def test_equal_scores_stand_in_the_tables_order() -> None:
     ranked = [scored.row.cause for scored in scores({"if": "u", "ir": "d", "O": "d"})]
     assert ranked[:2] == ["firewall-blocking", "router-down"]
+
+
+LOST = "if:u ir:d ie:d O:d A:u R:u H:u"
+
+
+def test_numbers_that_arrive_prove_no_voice_and_talk_does() -> None:
+    """On 18 June 2024 callers' numbers went on arriving: only talk shows that calls come by another way."""
+    unknown, dead, talked = verdict(f"{LOST} V:-"), verdict(f"{LOST} V:d"), verdict(f"{LOST} V:u")
+    assert set(unknown.causes) == set(dead.causes) == set(talked.causes) == {"firewall-blocking", "router-down"}
+    assert (unknown.calls_fail, dead.calls_fail, talked.calls_fail) == (True, True, False)
+    assert "Call back" in unknown.do_now
+    assert talked.sentence.startswith("Calls get through")
+
+
+def test_a_dead_firewall_beside_calls_that_go_on_is_no_blind_box() -> None:
+    said = verdict("il:u if:d ir:d ie:d O:d A:u R:u H:u V:u")
+    assert (said.causes, said.calls_fail) == (("firewall-down",), False)
+    assert said.sentence.startswith("Calls come and are talked on.")
+
+
+def test_what_fits_as_well_and_is_rarer_is_named_too_where_it_means_the_same() -> None:
+    assert set(verdict("A:d R:d V:d il:u if:u ir:u ie:u O:u").causes) >= {"trunk-group-down", "upstream-routing"}
+
+
+def test_what_explains_nothing_that_looks_bad_is_not_named() -> None:
+    assert "path-simplex" not in verdict("il:u if:u ir:u ie:u O:u To:u Ti:u K:u H:u P:u B:d").causes

@@ -1,0 +1,91 @@
+"""When each check is next due: spread, never piled up, and sooner where its word is wanted. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from agent.clock import NS
+from agent.site import schema
+
+OVERDUE_S = 5.0
+AGAIN_S = 60.0
+"""A certificate is asked once an hour: three failures of it must not take three hours. Once a minute is i3's own
+keep-alive period (NENA-STA-010.3), so no oftener than a far end may be asked by strangers."""
+HASTE_S = 10.0
+
+
+@dataclass(slots=True)
+class _Slot:
+    every_ns: int
+    patient: bool  # asked more seldom than again, and free to be asked at another time
+    timeout_ns: int
+    next_ns: int
+    started_ns: deque[int] = field(default_factory=deque)
+
+
+class CheckSchedule:
+    """When each check is next due. Starts are spread; a check in flight too often is put off, never piled up."""
+
+    def __init__(self, paths: Sequence[schema.Path], now_ns: int) -> None:
+        self._slots: dict[tuple[str, str], _Slot] = {}
+        pairs = [(p, n, c) for p in paths for n, c in schema.active(p)]
+        for number, (path, name, check) in enumerate(pairs):
+            every = schema.every_s(check, path.role)
+            # Within the first second, or the first period if that is shorter: the panel must be judged soon.
+            offset_ns = int(min(1.0, every) * number / len(pairs) * NS)
+            timeout_ns = int(schema.timeout_s(check, path.role) * NS)
+            patient = every > AGAIN_S and not isinstance(check, schema.Knock)  # a knock waits out its idle time
+            self._slots[path.id, name] = _Slot(int(every * NS), patient, timeout_ns, now_ns + offset_ns)
+
+    def due(self, now_ns: int) -> list[tuple[str, str]]:
+        """The checks to start now; each is then due again a period later, however late we were."""
+        starts = []
+        for key, slot in self._slots.items():
+            if now_ns < slot.next_ns:
+                continue
+            late_periods = (now_ns - slot.next_ns) // slot.every_ns
+            slot.next_ns += (late_periods + 1) * slot.every_ns
+            if len(slot.started_ns) <= math.ceil(slot.timeout_ns / slot.every_ns):
+                slot.started_ns.append(now_ns)
+                starts.append(key)
+        return starts
+
+    def finished(self, path: str, check: str) -> None:
+        """A result came in."""
+        slot = self._slots.get((path, check))
+        if slot is not None and slot.started_ns:
+            slot.started_ns.popleft()
+
+    def again(self, path: str, check: str, now_ns: int) -> None:
+        """Its last result speaks against how it stands: one that is asked seldom is asked again after ``AGAIN_S``."""
+        slot = self._slots.get((path, check))
+        if slot is not None and slot.patient:
+            slot.next_ns = min(slot.next_ns, now_ns + int(AGAIN_S * NS))
+
+    def hasten(self, now_ns: int) -> None:
+        """A fault stands: what is asked seldom is asked within ``HASTE_S``, one after the other."""
+        seldom = [slot for slot in self._slots.values() if slot.patient]
+        for number, slot in enumerate(seldom):
+            slot.next_ns = min(slot.next_ns, now_ns + int(HASTE_S * number / len(seldom) * NS))
+
+    def overdue(self, now_ns: int) -> list[tuple[str, str]]:
+        """Checks whose oldest start gave no result within its time and ``OVERDUE_S`` more; each start is told once."""
+        late = []
+        for key, slot in self._slots.items():
+            while slot.started_ns and now_ns >= slot.started_ns[0] + slot.timeout_ns + int(OVERDUE_S * NS):
+                slot.started_ns.popleft()
+                late.append(key)
+        return late
+
+    def deadline(self) -> int | None:
+        """When ``due`` or ``overdue`` next has something."""
+        times = [slot.next_ns for slot in self._slots.values()]
+        times += [
+            slot.started_ns[0] + slot.timeout_ns + int(OVERDUE_S * NS)
+            for slot in self._slots.values()
+            if slot.started_ns
+        ]
+        return min(times, default=None)

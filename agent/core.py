@@ -17,6 +17,7 @@ from agent.alarms import annunciator
 from agent.alarms.book import AlarmBook
 from agent.alarms.lines import LineAlarms
 from agent.alarms.paths import PathAlarms
+from agent.alarms.points import HOST_POINTS
 from agent.alarms.restored import CALL_POINTS, restored_by_line
 from agent.alarms.trunks import Condition
 from agent.calls.watch import CallWatch
@@ -48,19 +49,6 @@ ROUTINE_KINDS = frozenset(
         "contact",
     }
 )
-HOST_POINTS = {
-    "journal": "journal-fault",
-    "learned": "journal-fault",
-    "panel": "panel-fault",
-    "core": "sense-failed",
-    "listen": "sense-failed",
-    "link": "link-down",
-    "clock-sync": "clock-unsynced",
-    "temperature": "host",
-    "under-voltage": "host",
-    "disk": "host",
-    "memory": "host",
-}
 
 
 class Core:

@@ -113,3 +113,19 @@ def slug(text: str) -> str:
 def point_id(resource: str, type_name: str, qualifier: str) -> str:
     """``resource_type_qualifier``, a safe topic level, for example ``bank-a_los_t1-1``."""
     return f"{slug(resource)}_{type_name}_{slug(qualifier)}"
+
+
+HOST_POINTS = {
+    "journal": "journal-fault",
+    "learned": "journal-fault",
+    "panel": "panel-fault",
+    "core": "sense-failed",
+    "listen": "sense-failed",
+    "link": "link-down",
+    "clock-sync": "clock-unsynced",
+    "temperature": "host",
+    "under-voltage": "host",
+    "disk": "host",
+    "memory": "host",
+}
+"""What a reading of the box itself raises, by its sense."""

@@ -18,6 +18,7 @@ from agent.calls.facts import Arrival, CallCondition, CalledBack, Ended
 from agent.calls.flaps import WINDOW_S as FLAP_S
 from agent.calls.flaps import Flaps
 from agent.calls.links import LinkJudge
+from agent.calls.looks import BARE_CALLS, BARE_FEW, arrivals, fresh, talk
 from agent.calls.saved import CLASS_CALLS, classes, mapping
 from agent.calls.shadow import Proof
 from agent.calls.silence import Silence, StreamLook
@@ -32,13 +33,7 @@ SAVE_EVERY_S = 3600.0
 STREAMS_MAX = 31
 GROUPS_MAX = STREAMS_MAX - 1 - CLASSES_MAX
 VERSION = 2
-FRESH_EXPECTED = 5.0
-"""A call shows that calls arrive until so many more would have been expected, or for ``FRESH_S`` while that is unknown;
-a talk shows that voices pass for as long."""
-FRESH_S = 3600.0
 GUESS_PER_H = 5.0
-BARE_FEW, BARE_CALLS = 3, 8
-"""So many calls in a row without data: of ordinary ones a few in a hundred have none, so chance does it never."""
 COMMAND = ("command", "mode")
 UP = frozenset({"port-up", "data", "call"})
 
@@ -354,36 +349,19 @@ class CallWatch:
     def columns(self, now_ns: int) -> dict[str, str]:
         """The verdict's A (arrivals), V (talk), R (records) and H (heartbeat), those that this site can have."""
         out = self._links.columns(now_ns) if self._ali else {}
-        bare = bool(self._ali) and self._bare >= BARE_CALLS
+        bare, look = bool(self._ali) and self._bare >= BARE_CALLS, self._looks.get("all")
         if bare:
             out["R"] = "d"
         if self._feeds:
             silent = self._standing.silent()
             # That calls came without data stands only by calls that came: a pause does not make it "no calls".
-            arrives = self._hears("all") and (bare or self._fresh(self._arrived_ns, now_ns))
-            out["A"] = "d" if "all" in silent else "g" if silent else "u" if arrives else "-"
+            arrives = self._hears("all") and (bare or fresh(self._arrived_ns, look, now_ns))
+            out["A"] = arrivals(silent, arrives=arrives)
             if out["A"] == "d" and out.get("R") == "u":
                 out["R"] = "-"  # the last record was good; there is none since
         if self._voices or self._has_button:
-            out["V"] = self._voice_column(now_ns)
+            out["V"] = talk(self._voices, button=self._buttons.critical, look=look, now_ns=now_ns)
         return out
-
-    def _voice_column(self, now_ns: int) -> str:
-        whole = self._voices.get("all")
-        if self._buttons.critical or (whole is not None and whole.alarm):
-            return "d"
-        if any(voice.alarm or voice.collapsed for voice in self._voices.values()):
-            return "g"
-        talks = whole is not None and not whole.run and self._fresh(whole.talked_ns, now_ns)
-        return "u" if talks else "-"
-
-    def _fresh(self, at_ns: int | None, now_ns: int) -> bool:
-        if at_ns is None:
-            return False
-        look = self._looks.get("all")
-        if look is None or not look.able or look.rate_per_h <= 0.0:
-            return now_ns - at_ns <= int(FRESH_S * NS)
-        return (now_ns - at_ns) / NS / 3600.0 * look.rate_per_h <= FRESH_EXPECTED
 
     def good_ns(self) -> dict[str, int | None]:
         """When a column that looks up was last seen so."""

@@ -69,6 +69,7 @@ class Senses:
         self._changed = True
         self._fault_ns: int | None = None
         self._began = False
+        self._all_heard: bool | None = None  # asked for at each input
         self._columns: dict[str, str] = {}
         self._power: dict[tuple[str, str], str] = {}
         self._calls: Mapping[str, str] = {}
@@ -111,6 +112,7 @@ class Senses:
             self._look(sense, reading, state)
         if state is not None and state != sense.state:
             sense.state, sense.since_ns = state, reading.at_ns
+            self._all_heard = None
 
     def _look(self, sense: Sense, reading: Reading, state: State | None) -> None:
         """What one check shows in each of its columns, where they may differ."""
@@ -136,6 +138,7 @@ class Senses:
         """A port that is open says nothing of the contacts behind it: what can't be read is unknown."""
         sense.heard = reading.state not in ("unknown", None)
         sense.state = "up" if sense.heard else "unknown"
+        self._all_heard = None
         if reading.detail.get("meaning") == "on-battery":
             look = "-" if not sense.heard else "d" if reading.detail.get("active") else "u"
             self._power[reading.source, reading.subject] = look
@@ -151,11 +154,14 @@ class Senses:
         sense = self._senses[source, name]
         if sense.state != "unknown":
             sense.state, sense.since_ns, sense.heard = "unknown", now_ns, False
+            self._all_heard = None
             self._changed = True
 
     def all_heard(self) -> bool:
         """Whether no sense is unknown. A passive line counts as heard while its port is open."""
-        return all(sense.state != "unknown" for sense in self._senses.values())
+        if self._all_heard is None:
+            self._all_heard = all(sense.state != "unknown" for sense in self._senses.values())
+        return self._all_heard
 
     def columns_if_changed(self, lines: Iterable[LineJudge]) -> dict[str, str] | None:
         """The verdict's columns, or None where they are as they were."""

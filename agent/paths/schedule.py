@@ -11,6 +11,7 @@ from agent.clock import NS
 from agent.site import schema
 
 OVERDUE_S = 5.0
+OVERDUE_NS = int(OVERDUE_S * NS)
 AGAIN_S = 60.0
 """A certificate is asked once an hour: three failures of it must not take three hours. Once a minute is i3's own
 keep-alive period (NENA-STA-010.3), so no oftener than a far end may be asked by strangers."""
@@ -24,6 +25,11 @@ class _Slot:
     timeout_ns: int
     next_ns: int
     started_ns: deque[int] = field(default_factory=deque)
+
+    @property
+    def late_ns(self) -> int:
+        """When its oldest start is overdue; only while one is in flight."""
+        return self.started_ns[0] + self.timeout_ns + OVERDUE_NS
 
 
 class CheckSchedule:
@@ -40,8 +46,19 @@ class CheckSchedule:
             patient = every > AGAIN_S and not isinstance(check, schema.Knock)  # a knock waits out its idle time
             self._slots[path.id, name] = _Slot(int(every * NS), patient, timeout_ns, now_ns + offset_ns)
 
+        self._due_ns, self._late_ns = self._next_due(), self._next_late()
+
+    def _next_due(self) -> int | None:
+        return min((slot.next_ns for slot in self._slots.values()), default=None)
+
+    def _next_late(self) -> int | None:
+        times = [slot.late_ns for slot in self._slots.values() if slot.started_ns]
+        return min(times, default=None)
+
     def due(self, now_ns: int) -> list[tuple[str, str]]:
         """The checks to start now; each is then due again a period later, however late we were."""
+        if self._due_ns is None or now_ns < self._due_ns:
+            return []
         starts = []
         for key, slot in self._slots.items():
             if now_ns < slot.next_ns:
@@ -51,6 +68,7 @@ class CheckSchedule:
             if len(slot.started_ns) <= math.ceil(slot.timeout_ns / slot.every_ns):
                 slot.started_ns.append(now_ns)
                 starts.append(key)
+        self._due_ns, self._late_ns = self._next_due(), self._next_late()
         return starts
 
     def finished(self, path: str, check: str) -> None:
@@ -58,34 +76,34 @@ class CheckSchedule:
         slot = self._slots.get((path, check))
         if slot is not None and slot.started_ns:
             slot.started_ns.popleft()
+            self._late_ns = self._next_late()
 
     def again(self, path: str, check: str, now_ns: int) -> None:
         """Its last result speaks against how it stands: one that is asked seldom is asked again after ``AGAIN_S``."""
         slot = self._slots.get((path, check))
         if slot is not None and slot.patient:
             slot.next_ns = min(slot.next_ns, now_ns + int(AGAIN_S * NS))
+            self._due_ns = self._next_due()
 
     def hasten(self, now_ns: int) -> None:
         """A fault stands: what is asked seldom is asked within ``HASTE_S``, one after the other."""
         seldom = [slot for slot in self._slots.values() if slot.patient]
         for number, slot in enumerate(seldom):
             slot.next_ns = min(slot.next_ns, now_ns + int(HASTE_S * number / len(seldom) * NS))
+        self._due_ns = self._next_due()
 
     def overdue(self, now_ns: int) -> list[tuple[str, str]]:
         """Checks whose oldest start gave no result within its time and ``OVERDUE_S`` more; each start is told once."""
-        late = []
+        late: list[tuple[str, str]] = []
+        if self._late_ns is None or now_ns < self._late_ns:
+            return late
         for key, slot in self._slots.items():
-            while slot.started_ns and now_ns >= slot.started_ns[0] + slot.timeout_ns + int(OVERDUE_S * NS):
+            while slot.started_ns and now_ns >= slot.late_ns:
                 slot.started_ns.popleft()
                 late.append(key)
+        self._late_ns = self._next_late()
         return late
 
     def deadline(self) -> int | None:
         """When ``due`` or ``overdue`` next has something."""
-        times = [slot.next_ns for slot in self._slots.values()]
-        times += [
-            slot.started_ns[0] + slot.timeout_ns + int(OVERDUE_S * NS)
-            for slot in self._slots.values()
-            if slot.started_ns
-        ]
-        return min(times, default=None)
+        return min((time for time in (self._due_ns, self._late_ns) if time is not None), default=None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,7 +51,7 @@ PURE = """
     agent/paths/call/messages.py agent/paths/call/authorising.py agent/paths/call/heard.py agent/paths/call/facts.py
     agent/paths/call/repeats.py agent/paths/call/audio.py agent/paths/call/testcall.py agent/paths/call/framing.py
     agent/reflector/answer.py agent/reflector/calls.py agent/reflector/states.py agent/reflector/reply.py
-    agent/reflector/guard.py agent/reflector/media.py
+    agent/reflector/guard.py agent/reflector/media.py agent/paths/schedule.py
     agent/replay/site.py  agent/replay/summary.py
     agent/replay/timeline.py agent/sim/outages/story.py agent/site/checks.py agent/site/path_rules.py agent/site/uris.py
     agent/site/describe_paths.py
@@ -173,3 +175,11 @@ def test_no_possessive_quantifiers() -> None:
     """Python before 3.11.5 matches some of them wrongly, and Debian 12 has 3.11.2."""
     for path in SOURCES:
         assert not re.search(r"(\*\+|\+\+|\?\+|\(\?>)", path.read_text()), path
+
+
+def test_what_a_site_may_not_need_is_not_loaded() -> None:
+    """Each costs memory on a small machine: names, SNMP, the box's own state, rules over text, real pins."""
+    heavy = ("dns", "snmp", "psutil", "re2", "gpiozero", "lgpio", "serial", "pymodbus")
+    code = f"import sys, agent.app; print(*[name for name in {heavy!r} if name in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert told.stdout.split() in ([], ["serial"])

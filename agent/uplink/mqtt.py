@@ -16,16 +16,22 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
-from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-
 from agent.site import schema
 from agent.uplink.backoff import Outcome, Version
 from agent.uplink.flow import WINDOW_MAX
 from agent.uplink.messages import Message
+from agent.uplink.paho import (
+    CallbackAPIVersion,
+    Client,
+    ConnectFlags,
+    DisconnectFlags,
+    LogLevel,
+    MQTTErrorCode,
+    MQTTProtocolVersion,
+    PacketTypes,
+    Properties,
+    ReasonCode,
+)
 from agent.uplink.uplink import Accepted, Refused
 from agent.uplink.uplink import Uplink as BaseUplink
 from agent.uplink.way import Secrets, Way, source_address, tls_context

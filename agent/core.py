@@ -274,14 +274,15 @@ class Core:
             self._schedule.hasten(now_ns)
         if columns is not None:
             self._judge_call_path(self._opinion.judge(columns, self._senses.doubt(), now_ns), now_ns)
-        verdict = self._opinion.to_tell(self._critical_stands, now_ns)
+        verdict = self._opinion.to_tell(self._critical_text, now_ns)
         if verdict is None:
             return ()
         told = {**msgspec.to_builtins(verdict), "mode": self._book.quiet.mode}
         return (Record("verdict", {**told, "duty": self._opinion.duty(now_ns)}, urgent=True),)
 
-    def _critical_stands(self) -> bool:
-        return any(a.active and a.point.severity == "critical" for a in self._book)
+    def _critical_text(self) -> str | None:
+        """What the critical alarm that stands longest says; None where none stands."""
+        return next((a.text for a in self._book if a.active and a.point.severity == "critical"), None)
 
     def _judge_call_path(self, verdict: Verdict, now_ns: int) -> None:
         self._book.condition(

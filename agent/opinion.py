@@ -14,11 +14,14 @@ from agent.evidence.feeds import Doubt
 from agent.site import schema
 from agent.verdict.duty import duty
 from agent.verdict.judge import Verdict, judge
+from agent.verdict.say import SENTENCE_MAX
 
 NS = 1_000_000_000
 SETTLE_S = 15.0
 """By then every check that is asked often has failed as often as it must (3 of 2 s and 5 s), and the cause is clear."""
 
+OF_CALLS = frozenset({"A", "R", "V"})
+"""Columns that say nothing while no call comes."""
 CALM_S = 2.0
 """While one check after the other fails or comes back, causes pass by within a second: nobody could act on them."""
 
@@ -35,12 +38,14 @@ class Opinion:
         self._new_ns: int | None = None
         self.candidate: Verdict | None = None
         self.told: Verdict | None = None
-        self._settled: tuple[Verdict, bool] | None = None
+        self._calls_seen: set[str] = set()
+        self._settled: tuple[Verdict, bool, str | None] | None = None
 
     def judge(self, columns: Mapping[str, str], doubt: Doubt, now_ns: int) -> Verdict:
         """A new set of columns. ``doubt``: whether a reflector of ours may be dead itself."""
         self._columns, self._doubt = dict(columns), doubt
-        verdict = judge(columns, self._site, self._covers, doubt.dead, doubt.rare)
+        self._calls_seen |= {column for column in OF_CALLS if columns.get(column, "-") != "-"}
+        verdict = judge(columns, self._site, self._covers, doubt.dead, doubt.rare, self._calls_seen)
         before = self.candidate
         if before is not None and before.causes != verdict.causes:
             self._new_ns = now_ns
@@ -59,19 +64,24 @@ class Opinion:
         rest = {column: "-" if column in columns else look for column, look in self._columns.items()}
         return judge(rest, self._site, self._covers, self._doubt.dead, self._doubt.rare)
 
-    def to_tell(self, critical: Callable[[], bool], now_ns: int) -> Verdict | None:
-        """The verdict to tell now, None where nothing is new. ``critical``: whether a critical alarm stands."""
+    def to_tell(self, critical: Callable[[], str | None], now_ns: int) -> Verdict | None:
+        """The verdict to tell now, None where nothing is new. ``critical``: what a critical alarm says that stands."""
         verdict = self.candidate
         self._expire(now_ns)
         changing = self._changed_ns is not None
-        if verdict is None or self._settled == (verdict, changing):
+        if verdict is None:
+            return None
+        says = critical() if verdict.cause == "none" else None
+        if self._settled == (verdict, changing, says):
             return None
         if self._new_ns is not None and self.told is not None and verdict.calls_fail is not True:
             return None  # that calls fail is told at once, all else when it has stood for CALM_S
-        if verdict.cause == "none" and critical():
+        if says is not None and self.told is not None and self.told.cause != "none":
             return None  # the sentence does not say that all is well before the alarm has cleared
-        self._settled = (verdict, changing)
+        self._settled = (verdict, changing, says)
         now = replace(verdict, under_change=changing)
+        if says is not None:  # an alarm that no cause explains speaks for itself
+            now = replace(now, sentence=says[:SENTENCE_MAX], do_now=says[:SENTENCE_MAX], calls_fail=None)
         if now == self.told or (self.told is not None and now.cause == "none" and now.sentence == self.told.sentence):
             return None
         self.told = now

@@ -300,10 +300,12 @@ class CallWatch:
 
     def _no_records(self, look: StreamLook) -> bool:
         """Whether a class is silent because no caller's data of any class comes: that is the link, not the callers."""
-        last_ns = self._class_ns.get(look.stream)
-        if last_ns is None:
+        if not look.stream.startswith("class:"):
             return False
-        return self._bare >= BARE_FEW or self._record_ns is None or self._record_ns <= last_ns
+        last_ns = self._class_ns.get(look.stream)  # None: this run has heard no such call
+        if self._bare >= BARE_FEW or self._record_ns is None:
+            return True
+        return last_ns is not None and self._record_ns <= last_ns
 
     def _prove(self, now_ns: int) -> None:
         """Count the time in which a detector judged the whole site."""

@@ -94,6 +94,7 @@ name-or-certificate      - d d u d u  u  u  u  u d d  d  d u g u d
 # count only where a site has one (column F is given). Loss of packets, all senses answering now and then, is no outage.
 # ``data``: calls and their data come by lines of their own, and voice over the network that fails (on 18 June 2024
 # numbers went on arriving). ``beside``: calls are talked on as ever, so they don't come over the network that fails.
+# ``beyond``: what calls pass and our test does not.
 OURS = """
 cause/variant            L A R H V il if ir ie S O To Ti K Y M P X
 path-simplex/far-end     u u u u u u  u  u  g  - g -  -  - u u u -
@@ -117,6 +118,7 @@ wan-down/data            - u u u d u  u  u  d  u d d  d  d u g u -
 wan-down/beside          u u u u u u  u  u  d  u d d  d  d u u u -
 far-end-down/data        - u u u d u  u  u  d  u d d  d  u u g u d
 far-end-down/beside      u u u u u u  u  u  d  u d d  d  u u u u -
+one-way-audio/beyond     u u u u g u  u  u  u  u u u  u  u u g u -
 lan-fault/data           u u u u d d  d  d  d  d d d  d  d - g u u
 """
 OF_REFLECTORS = frozenset(

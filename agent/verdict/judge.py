@@ -42,8 +42,8 @@ ONE_OF_TWO = "test-path-fault/of-two"
 """The one face of it that is no coincidence."""
 BESIDE = "beside"
 """Faces that say that calls are talked on: they count only where talk is seen. Numbers that arrive prove no voice."""
-ALARMED = ("L", "A", "V")
-"""Columns that look down only while a critical alarm stands: nothing then is "nothing"."""
+ALARMED: Mapping[str, str] = {"L": "d", "A": "dg", "V": "dg"}
+"""Looks that are there only while a critical alarm stands: nothing then is "nothing"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,15 @@ def judge(
     covers: frozenset[str] | None = None,
     reflector: bool = False,
     rare: float = 1.0,
+    pauses: Collection[str] = (),
 ) -> Verdict:
     """The verdict on ``senses``: a column of the cause table to "u", "d", "g", or "-" where it is unknown.
 
     A column that the site has should be given even while it is unknown; one that it does not have may be left out.
     ``reflector``: some of what is asked outside is a reflector of ours, and it may be dead itself. ``rare``: a factor
     on the chance that it is our reflectors' fault, above 0 and at most 1. ``covers``: the elements that its test calls
-    pass through; None where nothing is said of that: then they speak for the whole way.
+    pass through; None where nothing is said of that: then they speak for the whole way. ``pauses``: columns that were
+    seen before and are unknown only since no call came: nothing to tell a dispatcher of.
     Raises ValueError for a column or a look that the table does not know.
     """
     for column, look in senses.items():
@@ -105,7 +107,7 @@ def judge(
             raise ValueError(f"no such sense: {column!r} looking {look!r}")
     seen = {column: cast(Look, senses[column]) for column in COLUMNS if senses.get(column, "-") != "-"}
     ranked = scores(seen, reflector=reflector, covers=covers, explain=True, rare=rare)
-    if any(seen.get(column) == "d" for column in ALARMED):
+    if any(seen.get(column, "-") in alarmed for column, alarmed in ALARMED.items()):
         ranked = [scored for scored in ranked if scored.row.cause != "none"]
     best = ranked[0].score
     members = [scored.row for scored in named(ranked)]
@@ -117,7 +119,7 @@ def judge(
     outside = ranked[len(members)] if len(members) < len(ranked) else None
     runner_up = outside.row if outside is not None and outside.score * RUNNER_UP_WITHIN > best else None
     rivals = members if len(members) > 1 or runner_up is None else [members[0], runner_up]
-    said = say(members, senses, seen, site)
+    said = say(members, [c for c in COLUMNS if c in senses and c not in seen and c not in pauses], seen, site)
     return Verdict(
         cause=members[0].cause,
         causes=tuple(row.cause for row in members),

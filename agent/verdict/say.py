@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.site import schema
-from agent.verdict.causes import COLUMNS, Look, Row
+from agent.verdict.causes import Look, Row
 from agent.verdict.words import (
     BLIND,
     EVIDENCE,
@@ -41,13 +41,16 @@ def looks(column: str, look: Look) -> str:
     return EVIDENCE[column]["ugd".index(look)]
 
 
-def say(members: Sequence[Row], senses: Mapping[str, str], seen: Mapping[str, Look], site: schema.Site) -> Said:
-    """The words for these rows, best first, one a cause: for one alone its own, for several what is right for all."""
+def say(members: Sequence[Row], missing: Sequence[str], seen: Mapping[str, Look], site: schema.Site) -> Said:
+    """The words for these rows, best first, one a cause: for one alone its own, for several what is right for all.
+
+    ``missing``: the columns that are not seen yet.
+    """
     each = [words_of(row) for row in members]
     if len(each) == 1:
         words = each[0]
         if members[0].cause == "none":
-            return _said_none(words, senses, seen, site)
+            return _said_none(words, missing, seen, site)
         return _said(words.symptom, words.do, f"Likely: {words.name}.", words.call, words.side, words.calls_fail, site)
     fails = {words.calls_fail for words in each}
     calls_fail = fails.pop() if len(fails) == 1 else None
@@ -103,14 +106,13 @@ def _call(call: Call, site: schema.Site) -> str:
     return whom[call]
 
 
-def _said_none(words: Words, senses: Mapping[str, str], seen: Mapping[str, Look], site: schema.Site) -> Said:
+def _said_none(words: Words, missing: Sequence[str], seen: Mapping[str, Look], site: schema.Site) -> Said:
     """Nothing is wrong with calls; but what disagrees, and what is not seen, is told."""
     against = [looks(column, look) for column, look in seen.items() if look != "u"]
     if against:
         symptom = f"Calls seem to get through, though {against[0]}."
         return _said(symptom, REPORT, "", "noc", words.side, words.calls_fail, site)
-    missing = [SENSES[column] for column in COLUMNS if column in senses and column not in seen]
-    unseen = f" Not seen yet: {missing[0]}{' and more' if len(missing) > 1 else ''}." if missing else ""
+    unseen = f" Not seen yet: {SENSES[missing[0]]}{' and more' if len(missing) > 1 else ''}." if missing else ""
     tail = f"Nothing wrong is seen.{unseen}"
     return _said(words.symptom, words.do, tail, words.call, words.side, words.calls_fail, site)
 

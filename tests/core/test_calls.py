@@ -158,3 +158,31 @@ def test_a_pause_after_calls_without_data_is_no_loss_of_calls() -> None:
         world.give(Wake())
         assert not [a for a in world.core.status()["alarms"] if a["severity"] == "critical"]
         assert world.core.status()["verdict"]["causes"] == ("ali-link-down",)
+
+
+def test_no_sentence_says_that_nothing_is_wrong_while_a_critical_alarm_stands() -> None:
+    """Also where no cause of the table explains it: then the alarm's own words stand there."""
+    world = World(site())
+    for number in range(160):
+        world.call(number, 60.0 + number % 50)
+    assert world.core.status()["verdict"]["cause"] == "none"
+    for number in range(200, 260):
+        world.call(number, 22.0)
+    assert (world.alarm("testville_one-way-audio_all") or {})["active"] is True
+    verdict = world.core.status()["verdict"]
+    assert "Nothing" not in verdict["sentence"]
+    assert verdict["calls_fail"] is not False
+
+
+def test_a_pause_between_calls_is_no_news() -> None:
+    world = World(site())
+    for number in range(30):
+        world.call(number, 60.0)
+    told = [e for e in world.effects if isinstance(e, Record) and e.kind == "verdict"]
+    world.effects.clear()
+    for number in range(30, 60):
+        world.at_s += 1700
+        world.call(number, 60.0)
+    again = [e for e in world.effects if isinstance(e, Record) and e.kind == "verdict"]
+    assert told
+    assert [e.payload["sentence"] for e in again] == []

@@ -24,7 +24,7 @@ FAILING = "Call back every number from an admin line."
 
 
 def said_of(rows: tuple[Row, ...], site: Site) -> Said:
-    return say(rows, {}, {}, site)
+    return say(rows, (), {}, site)
 
 
 def all_said(site: Site) -> Iterator[Said]:

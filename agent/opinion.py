@@ -45,7 +45,7 @@ class Opinion:
         """A new set of columns. ``doubt``: whether a reflector of ours may be dead itself."""
         self._columns, self._doubt = dict(columns), doubt
         self._calls_seen |= {column for column in OF_CALLS if columns.get(column, "-") != "-"}
-        verdict = judge(columns, self._site, self._covers, doubt.dead, doubt.rare, self._calls_seen)
+        verdict = judge(columns, self._site, self._covers, doubt, self._calls_seen)
         before = self.candidate
         if before is not None and before.causes != verdict.causes:
             self._new_ns = now_ns
@@ -62,7 +62,7 @@ class Opinion:
     def without(self, columns: frozenset[str]) -> Verdict:
         """What the verdict would be if these columns said nothing."""
         rest = {column: "-" if column in columns else look for column, look in self._columns.items()}
-        return judge(rest, self._site, self._covers, self._doubt.dead, self._doubt.rare)
+        return judge(rest, self._site, self._covers, self._doubt)
 
     def to_tell(self, critical: Callable[[], str | None], now_ns: int) -> Verdict | None:
         """The verdict to tell now, None where nothing is new. ``critical``: what a critical alarm says that stands."""

@@ -30,10 +30,14 @@ HEARD_BESIDE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """How far our own reflectors may be what fails: ``dead``, one may not live; ``rare``, a factor on that chance."""
+    """How far our own reflectors may be what fails: ``dead``, one may not live; ``rare``, a factor on that chance.
+
+    ``ours``: there are any.
+    """
 
     dead: bool = False
     rare: float = 1.0
+    ours: bool = False
 
 
 def of_line(line: Line) -> str:
@@ -79,7 +83,7 @@ def doubts(site: schema.SiteFile) -> tuple[Doubt, ...]:
     """What ``Senses.doubt`` may say at this site, for what is stated of it beforehand."""
     ours, rare = reflector(site), coincidence(site)
     beside = any(path.beside is not None and path.role == "reflector" for path in site.path)
-    return (Doubt(ours, rare), *((Doubt(False, rare * HEARD_BESIDE),) if beside else ()))
+    return (Doubt(ours, rare, ours), *((Doubt(False, rare * HEARD_BESIDE, ours),) if beside else ()))
 
 
 def own_far_ends(site: schema.SiteFile) -> frozenset[str]:
@@ -119,5 +123,5 @@ def columns(site: schema.SiteFile) -> tuple[str, ...]:
     found |= {"B"} if "make-busy" in meanings else set()
     found |= {"V"} if "no-voice" in meanings else set()
     found |= {"X"} if site.site.shares else set()
-    found |= {"F"} if reflector(site) else set()
+    found |= {"F"} if own_far_ends(site) else set()
     return tuple(found - {""})

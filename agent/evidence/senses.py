@@ -62,7 +62,6 @@ class Senses:
             self._senses["peers", "pool"] = Sense("peers", "pool", ("X",), asked=False)
         self._twins = {path.beside: path.id for path in site.path if path.beside is not None}
         self._far_ends = feeds.own_far_ends(site)
-        self._reflector = feeds.reflector(site)
         self._coincidence = feeds.coincidence(site)
         self._reflectors = {path.id for path in site.path if path.role == "reflector" and path.beside is None}
         self._diverted: bool | None = None
@@ -185,7 +184,7 @@ class Senses:
             )
             for column in sorted(named)
         }
-        if self._reflector:
+        if self._far_ends:
             columns["F"] = self._own_far_ends(fault_ns)
         if self._diverted is not None:
             columns["B"] = "d" if self._diverted else "u"
@@ -225,7 +224,8 @@ class Senses:
             if any(s.source == twin and _fresh(s, "", self._fault_ns) == "up" for s in self._senses.values())
         }
         dead = bool(self._reflectors - lives)
-        return feeds.Doubt(dead, self._coincidence * (feeds.HEARD_BESIDE if lives and not dead else 1.0))
+        rare = self._coincidence * (feeds.HEARD_BESIDE if lives and not dead else 1.0)
+        return feeds.Doubt(dead, rare, bool(self._reflectors))
 
     def _dead(self) -> frozenset[str]:
         """Paths whose very machine does not answer by another way either: they say nothing of the way."""

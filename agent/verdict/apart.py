@@ -7,12 +7,14 @@ from itertools import product
 from typing import cast
 
 from agent.evidence.feeds import Doubt
-from agent.verdict.causes import CAUSES, COLUMNS, OF_REFLECTORS, OUR_ROWS, ROWS, Cause, Look
+from agent.verdict.causes import CAUSES, COLUMNS, OF_REFLECTORS, OUR_ROWS, ROWS, WITHOUT_REFLECTORS, Cause, Look
 from agent.verdict.judge import covered, named, scores
 from agent.verdict.words import BESIDES, SENSES
 
 OF_CALLS = frozenset({"A", "R", "V", "M"})
 """Columns that say nothing while no call comes: at night a verdict has to do without them."""
+OF_RECORDS = frozenset({"A", "R"})
+"""Those of them that say nothing in a pause already, while what was found of voice stands."""
 COUNTED = frozenset({"A", "R", "V"})
 """Counts of calls, which may look worse for a while than they are."""
 SEPARATORS_MAX = 4
@@ -27,11 +29,12 @@ def confusable(
     so is the set of all that can't be seen at all (``unseen`` names those). ``doubts``: what may be thought of our own
     reflectors here; without it, that they may be dead where there are any.
     """
-    doubts = doubts or (Doubt("F" in columns),)
+    doubts = doubts or (Doubt(dead="F" in columns, ours="F" in columns),)
     found: set[tuple[Cause, ...]] = set()
-    for seen in (frozenset(columns), frozenset(columns) - OF_CALLS):
+    ours = any(doubt.ours for doubt in doubts)
+    for seen in (frozenset(columns), frozenset(columns) - OF_RECORDS, frozenset(columns) - OF_CALLS):
         for row in (*ROWS, *OUR_ROWS):
-            if "F" not in columns and row.name in OF_REFLECTORS:
+            if row.name in (WITHOUT_REFLECTORS if ours else OF_REFLECTORS):
                 continue
             for looks in _faces(covered(row, covers).looks, seen):
                 if any(look != "u" for look in looks.values()):
@@ -79,7 +82,7 @@ def separators(causes: Sequence[str], columns: Collection[str]) -> tuple[str, ..
 
 
 def _together(looks: Mapping[str, Look], doubt: Doubt, covers: frozenset[str] | None, true: Cause) -> tuple[Cause, ...]:
-    ranked = scores(looks, reflector=doubt.dead, covers=covers, explain=True, rare=doubt.rare)
+    ranked = scores(looks, doubt, covers=covers, explain=True)
     causes = {scored.row.cause for scored in named(ranked)} | {true}
     return tuple(cause for cause in CAUSES if cause in causes)
 

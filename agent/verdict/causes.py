@@ -94,6 +94,7 @@ name-or-certificate      - d d u d u  u  u  u  u d d  d  d u g u d
 # count only where a site has one (column F is given). Loss of packets, all senses answering now and then, is no outage.
 # ``data``: calls and their data come by lines of their own, and voice over the network that fails (on 18 June 2024
 # numbers went on arriving). ``beside``: calls are talked on as ever, so they don't come over the network that fails.
+# ``call-system``: a far end whose machine answers and whose call system is dead.
 # ``beyond``: what calls pass and our test does not.
 OURS = """
 cause/variant            L A R H V il if ir ie S O To Ti K Y M P X
@@ -118,12 +119,22 @@ wan-down/data            - u u u d u  u  u  d  u d d  d  d u g u -
 wan-down/beside          u u u u u u  u  u  d  u d d  d  d u u u -
 far-end-down/data        - u u u d u  u  u  d  u d d  d  u u g u d
 far-end-down/beside      u u u u u u  u  u  d  u d d  d  u u u u -
+far-end-down/call-system - d d u d u  u  u  u  u d -  -  u u g u d
+far-end-down/own-system  - d d u d u  u  u  u  u g u  u  u u g u d
 one-way-audio/beyond     u u u u g u  u  u  u  u u u  u  u u g u -
 lan-fault/data           u u u u d d  d  d  d  d d d  d  d - g u u
 """
 OF_REFLECTORS = frozenset(
-    {"test-path-fault/dead", "test-path-fault/far-ends", "test-path-fault/of-two", "far-end-down/own"}
+    {
+        "test-path-fault/dead",
+        "test-path-fault/far-ends",
+        "test-path-fault/of-two",
+        "far-end-down/own",
+        "far-end-down/own-system",
+    }
 )
+WITHOUT_REFLECTORS = frozenset({"far-end-down/call-system"})
+"""Where a reflector of ours is asked too, it does not answer because somebody else's machine is dead."""
 OUR_COLUMNS = ("F", "N", "B")
 # What a row, or a cause's rows, expect of them, where it does not follow from the table.
 _OF_OURS: Mapping[str, Mapping[str, Look]] = {
@@ -132,6 +143,7 @@ _OF_OURS: Mapping[str, Mapping[str, Look]] = {
     "diverted": {"B": "d"},
     "none": {"B": "u"},
     "far-end-down/own": {"F": "d"},
+    "far-end-down/own-system": {"F": "d"},
 }
 _WORST: tuple[Look, ...] = ("d", "g", "-", "u")
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import cast
 
+from agent.evidence.feeds import Doubt
 from agent.site import schema
 from agent.verdict.causes import (
     CAUSES,
@@ -27,6 +28,7 @@ from agent.verdict.causes import (
     OF_REFLECTORS,
     OUR_ROWS,
     ROWS,
+    WITHOUT_REFLECTORS,
     Cause,
     Look,
     Row,
@@ -38,6 +40,7 @@ from agent.verdict.words import BESIDES, SENSES, Side, words_of
 __all__ = ["SENSES", "Verdict", "inseparable", "judge", "unseen"]
 
 MAX_SEPARATORS = 6
+NO_REFLECTORS = Doubt()
 ONE_OF_TWO = "test-path-fault/of-two"
 """The one face of it that is no coincidence."""
 BESIDE = "beside"
@@ -89,24 +92,22 @@ def judge(
     senses: Mapping[str, str],
     site: schema.Site,
     covers: frozenset[str] | None = None,
-    reflector: bool = False,
-    rare: float = 1.0,
+    doubt: Doubt = NO_REFLECTORS,
     pauses: Collection[str] = (),
 ) -> Verdict:
     """The verdict on ``senses``: a column of the cause table to "u", "d", "g", or "-" where it is unknown.
 
     A column that the site has should be given even while it is unknown; one that it does not have may be left out.
-    ``reflector``: some of what is asked outside is a reflector of ours, and it may be dead itself. ``rare``: a factor
-    on the chance that it is our reflectors' fault, above 0 and at most 1. ``covers``: the elements that its test calls
-    pass through; None where nothing is said of that: then they speak for the whole way. ``pauses``: columns that were
-    seen before and are unknown only since no call came: nothing to tell a dispatcher of.
+    ``doubt``: whether some of what is asked outside is a reflector of ours, and may be dead itself. ``covers``: the
+    elements that its test calls pass through; None where nothing is said of that: then they speak for the whole way.
+    ``pauses``: columns that were seen before and are unknown only since no call came: nothing to tell a dispatcher of.
     Raises ValueError for a column or a look that the table does not know.
     """
     for column, look in senses.items():
         if column not in COLUMNS or look not in LOOKS:
             raise ValueError(f"no such sense: {column!r} looking {look!r}")
     seen = {column: cast(Look, senses[column]) for column in COLUMNS if senses.get(column, "-") != "-"}
-    ranked = scores(seen, reflector=reflector, covers=covers, explain=True, rare=rare)
+    ranked = scores(seen, doubt, covers=covers, explain=True)
     if any(seen.get(column, "-") in alarmed for column, alarmed in ALARMED.items()):
         ranked = [scored for scored in ranked if scored.row.cause != "none"]
     best = ranked[0].score
@@ -139,11 +140,10 @@ def judge(
 
 def scores(
     seen: Mapping[str, Look],
+    doubt: Doubt = NO_REFLECTORS,
     *,
-    reflector: bool = True,
     covers: frozenset[str] | None = None,
     explain: bool = False,
-    rare: float = 1.0,
 ) -> list[Scored]:
     """Every cause by its best row, best first; equals stand in the table's order. ``seen``: known senses only.
 
@@ -152,19 +152,26 @@ def scores(
     bad = [column for column, look in seen.items() if explain and look != "u"]
     best: dict[Cause, Scored] = {}
     for row in (*ROWS, *OUR_ROWS):
-        if not reflector and row.name in OF_REFLECTORS:
-            continue
-        if row.variant == BESIDE and seen.get("V") != "u":
+        if not _counts(row, seen, doubt):
             continue
         if bad and row.cause != "none" and not any(row.looks[column] in ("g", "d") for column in bad):
             continue
         fits = likelihood(covered(row, covers), seen)
         score = prior(row) * fits
         if row.cause == "test-path-fault" and row.name != ONE_OF_TWO:
-            score *= rare
+            score *= doubt.rare
         if row.cause not in best or score > best[row.cause].score:
             best[row.cause] = Scored(row, score, fits)
     return sorted((best[cause] for cause in CAUSES if cause in best), key=lambda scored: -scored.score)
+
+
+def _counts(row: Row, seen: Mapping[str, Look], doubt: Doubt) -> bool:
+    """Whether a row can be true at this site at all."""
+    if row.variant == BESIDE:
+        return seen.get("V") == "u"
+    if row.name in WITHOUT_REFLECTORS:
+        return not doubt.ours
+    return row.name not in OF_REFLECTORS or (doubt.dead if row.cause == "test-path-fault" else doubt.ours)
 
 
 def named(ranked: Sequence[Scored]) -> list[Scored]:

@@ -56,6 +56,7 @@ SHARES: Mapping[str, float] = {
     "firewall-blocking/new-in": 0.5,
     "test-path-fault/of-two": 0.25,
     "far-end-down/own": 0.5,
+    **dict.fromkeys(("far-end-down/call-system", "far-end-down/own-system"), 0.5),  # in half, its host lives
     "core-data-fault/records": 0.8,
     "core-data-fault/calls": 0.8,
     **dict.fromkeys(

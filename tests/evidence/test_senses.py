@@ -137,7 +137,7 @@ def test_two_reflectors_that_fail_at_once_are_rarer_and_so_is_one_that_answers_b
     quiet = schema.Path(id="r2", role="reflector", address="192.0.2.5", checks=(schema.SipOptions(),))
     assert feeds.coincidence(schema.SiteFile(site=SITE.site, path=(*SITE.path, quiet))) == 1.0
     given = Given()
-    assert given.senses.doubt() == feeds.Doubt(dead=True, rare=1.0)
+    assert given.senses.doubt() == feeds.Doubt(dead=True, rare=1.0, ours=True)
     given.say("r1-cell", "sip-options", "up")
-    assert given.senses.doubt() == feeds.Doubt(dead=False, rare=feeds.HEARD_BESIDE)
-    assert set(feeds.doubts(SITE)) == {feeds.Doubt(True, 1.0), feeds.Doubt(False, feeds.HEARD_BESIDE)}
+    assert given.senses.doubt() == feeds.Doubt(dead=False, rare=feeds.HEARD_BESIDE, ours=True)
+    assert set(feeds.doubts(SITE)) == {feeds.Doubt(True, 1.0, True), feeds.Doubt(False, feeds.HEARD_BESIDE, True)}

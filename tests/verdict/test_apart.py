@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from agent.evidence.feeds import TWO_AT_ONCE
+from agent.evidence.feeds import TWO_AT_ONCE, Doubt
 from agent.site.schema import Site
 from agent.verdict.apart import OF_CALLS, apart, confusable, separators
 from agent.verdict.causes import COLUMNS, OF_REFLECTORS, OUR_ROWS, ROWS
 from agent.verdict.judge import judge
 
+OURS = Doubt(dead=True, ours=True)
 BARE = ("L", "il", "if", "ir", "ie", "O")
 
 
@@ -23,11 +24,11 @@ def test_a_bare_sites_sets() -> None:
 
 def test_a_reflector_alone_may_be_dead_itself_and_a_far_end_beside_it_tells() -> None:
     # F says nothing where there is no far end of the provider's.
-    assert judge({"if": "u", "ir": "u", "ie": "d", "O": "d", "F": "-"}, Site(id="s"), reflector=True).calls_fail is None
+    assert judge({"if": "u", "ir": "u", "ie": "d", "O": "d", "F": "-"}, Site(id="s"), doubt=OURS).calls_fail is None
     seen = {"if": "u", "ir": "u", "ie": "d", "O": "g", "To": "d", "Ti": "d"}
-    dead = judge({**seen, "F": "u"}, Site(id="s"), reflector=True)
+    dead = judge({**seen, "F": "u"}, Site(id="s"), doubt=OURS)
     assert dead.cause == "test-path-fault"
-    away = judge({**seen, "O": "d", "F": "d"}, Site(id="s"), reflector=True)
+    away = judge({**seen, "O": "d", "F": "d"}, Site(id="s"), doubt=OURS)
     assert "test-path-fault" not in away.causes
     assert away.calls_fail is True
 
@@ -49,7 +50,7 @@ def test_whatever_set_a_verdict_names_was_stated_before(columns: tuple[str, ...]
         seen = {c: row.looks[c] for c in columns if row.looks[c] != "-" and not (without_calls and c in OF_CALLS)}
         if set(seen.values()) <= {"u"}:
             continue
-        said = judge(seen, Site(id="s"), reflector="F" in columns)
+        said = judge(seen, Site(id="s"), doubt=OURS if "F" in columns else Doubt())
         named = set(said.causes) | {row.cause}
         assert len(named) == 1 or said.cause == "probe-blind" or any(named <= set(one) for one in stated), row.name
 
@@ -69,9 +70,9 @@ def test_diverted_on_purpose_is_no_loss_of_routing() -> None:
 def test_voice_lost_at_two_reflectors_at_once_is_the_calls_affair() -> None:
     """By one alone, our own test may be what fails: trouble. By two the firewall, or the core, and callers are harmed."""
     seen = {"if": "u", "ir": "u", "ie": "u", "O": "u", "To": "d", "Ti": "d", "F": "u"}
-    one = judge(seen, Site(id="s"), reflector=True)
+    one = judge(seen, Site(id="s"), doubt=OURS)
     assert "test-path-fault" in one.causes
     assert one.calls_fail is None
-    two = judge(seen, Site(id="s"), reflector=True, rare=TWO_AT_ONCE)
+    two = judge(seen, Site(id="s"), doubt=Doubt(dead=True, rare=TWO_AT_ONCE, ours=True))
     assert set(two.causes) == {"firewall-blocking", "core-media-blocked"}
     assert two.calls_fail is True

@@ -12,11 +12,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from agent.evidence.feeds import Doubt
 from agent.site.schema import Site
 from agent.verdict.causes import CAUSES, COLUMNS, OF_REFLECTORS, OUR_ROWS, ROWS, Look, Row
 from agent.verdict.judge import SENSES, Verdict, judge, scores
 from agent.verdict.odds import CHANCES, ODDS_CAP
 
+OURS = Doubt(dead=True, ours=True)
 SITE = Site(id="testville", noc_phone="555-0100", provider="Example Telephone")
 THIS_VERSION = ("L", "il", "if", "ir", "ie", "O")
 # Rows that their own columns leave in a set with another cause.
@@ -38,7 +40,7 @@ def verdict(text: str) -> Verdict:
 
 @pytest.mark.parametrize("row", [*ROWS, *OUR_ROWS], ids=lambda row: row.name)
 def test_each_row_gives_its_own_cause(row: Row) -> None:
-    said = judge(row.looks, SITE, reflector=row.name in OF_REFLECTORS)
+    said = judge(row.looks, SITE, doubt=OURS if row.name in OF_REFLECTORS else Doubt())
     assert said.causes == NOT_ALONE.get(row.name, (row.cause,))
     assert said.evidence_against == () or row.name in NOT_ALONE
 
@@ -56,7 +58,7 @@ CASES: tuple[tuple[str, str, bool | None], ...] = (
     # within the first minute: the checks asked often are red, those asked seldom not yet
     ("L:u il:u if:u ir:d ie:g O:g", "firewall-blocking router-down", True),
     # pings pass, calls do not
-    ("L:u il:u if:u ir:u ie:u O:d", "firewall-blocking name-or-certificate", True),
+    ("L:u il:u if:u ir:u ie:u O:d", "far-end-down firewall-blocking name-or-certificate", True),
     ("L:u il:u if:u ir:u O:d", "firewall-blocking far-end-down wan-down name-or-certificate", True),
     # a dead firewall, and what it can't be told from without an answer of our own network
     ("L:u il:u if:d ir:d ie:d O:d", "firewall-down", True),

@@ -38,11 +38,11 @@ def run(args: argparse.Namespace) -> int:
     if args.site is None:
         print("dialtone check: give a SITE to check, or --example for one to start from", file=sys.stderr)
         return 2
-    from agent.lines.dialects import refusal
-    from agent.site.load import SiteFileInvalid, load
+    from agent.commands.site_file import read
+    from agent.site.load import SiteFileInvalid
 
     try:
-        site = load(args.site, refusal)
+        site = read(args.site)
     except SiteFileInvalid as invalid:
         _tell_errors(args.site, invalid.errors, as_json=args.json)
         return 2
@@ -125,11 +125,25 @@ def warnings(site: SiteFile) -> list[str]:
     elif not os.access(nearest, os.W_OK | os.X_OK):
         made = "cannot be written" if nearest == directory else "is not there and cannot be made"
         out.append(f"journal: {directory} {made} by this user")
+    out += deaf_logs(site)
     interfaces = {uplink.interface for uplink in site.uplink if uplink.interface}
     for name in sorted(interfaces):
         if not Path("/sys/class/net", name).exists():
             out.append(f"uplink: there is no network interface {name}")
     return out
+
+
+def deaf_logs(site: SiteFile) -> list[str]:
+    """Logs that are heard and can't be told whose packets they are about."""
+    from agent.site import schema
+
+    logs = [path.id for path in site.path if any(isinstance(check, schema.Syslog) for check in path.checks)]
+    if not logs or site.listen.calls_at:
+        return []
+    return [
+        f"{', '.join(logs)}: every refusal at a call port counts, a scanner's too: name your far ends in "
+        "calls_at in [listen]"
+    ]
 
 
 def _print_json(value: dict[str, object]) -> None:

@@ -22,15 +22,15 @@ def run(args: argparse.Namespace) -> int:
     import asyncio
 
     from agent.app import App
+    from agent.commands.site_file import read
     from agent.journal.store import StoreBusy
-    from agent.lines.dialects import refusal
-    from agent.site.load import SiteFileInvalid, load
+    from agent.site.load import SiteFileInvalid
 
     logging.basicConfig(
         level=logging.DEBUG if args.verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
     )
     try:
-        site = load(args.site, refusal)
+        site = read(args.site)
     except SiteFileInvalid as invalid:
         for error in invalid.errors:
             print(f"{args.site}:{error.line or 1}: {error.key}: {error.message}", file=sys.stderr)

@@ -52,22 +52,26 @@ class SiteFileInvalid(Exception):
 
 Refusal = Callable[[schema.Line], tuple[Key, str] | None]
 """What only a line's dialect knows: the key within the line that cannot work, and why."""
+Unusable = Callable[[schema.Check], tuple[Key, str] | None]
+"""The same of a check of a path: what only its files know."""
 
 
-def load(path: Path, refusal: Refusal | None = None) -> schema.SiteFile:
+def load(path: Path, refusal: Refusal | None = None, unusable: Unusable | None = None) -> schema.SiteFile:
     """The site file at ``path``, secrets checked. Raises ``SiteFileInvalid``, also where it can't be read.
 
-    ``refusal`` (``agent.lines.dialects.refusal``) also asks each line's dialect.
+    ``refusal`` (``agent.lines.dialects.refusal``) also asks each line's dialect, ``unusable`` each check's own files.
     """
-    return _parse(_text(path), SecretStore.of, refusal)
+    return _parse(_text(path), SecretStore.of, refusal, unusable)
 
 
-def parse(text: str, *, secrets: SecretReader | None, refusal: Refusal | None = None) -> schema.SiteFile:
+def parse(
+    text: str, *, secrets: SecretReader | None, refusal: Refusal | None = None, unusable: Unusable | None = None
+) -> schema.SiteFile:
     """A site file's text, read without a disk; ``secrets=None`` believes every name of a secret.
 
     Raises ``SiteFileInvalid``.
     """
-    return _parse(text, lambda _site: secrets, refusal)
+    return _parse(text, lambda _site: secrets, refusal, unusable)
 
 
 def _text(path: Path) -> str:
@@ -90,7 +94,10 @@ def _whole(message: str, line: int | None = None, key: str = "file") -> SiteFile
 
 
 def _parse(
-    text: str, secrets_of: Callable[[schema.SiteFile], SecretReader | None], refusal: Refusal | None
+    text: str,
+    secrets_of: Callable[[schema.SiteFile], SecretReader | None],
+    refusal: Refusal | None,
+    unusable: Unusable | None,
 ) -> schema.SiteFile:
     if len(text) > SIZE_MAX:
         raise _whole(f"is larger than {SIZE_MAX} bytes")
@@ -105,6 +112,8 @@ def _parse(
             _check_secrets(seen, secrets_of(seen), problems)
         if refusal is not None and good(seen.line):
             _ask_dialects(data, refusal, problems)
+        if unusable is not None and good(seen.path):
+            _ask_checks(data, unusable, problems)
     if not problems.found:
         try:
             return msgspec.convert(data, schema.SiteFile)
@@ -196,6 +205,19 @@ def _ask_dialects(data: dict[str, Any], refusal: Refusal, problems: Problems) ->
         refused = refusal(line)
         if refused is not None:
             problems.add(("line", number, *refused[0]), refused[1])
+
+
+def _ask_checks(data: dict[str, Any], unusable: Unusable, problems: Problems) -> None:
+    """Only of those that are right as far as their types go."""
+    for number, table in enumerate(data.get("path", ())):
+        checks = table.get("checks") if isinstance(table, dict) else None
+        for place, one in enumerate(checks if isinstance(checks, list) else ()):
+            try:
+                refused = unusable(msgspec.convert(one, schema.Check))
+            except msgspec.ValidationError:
+                continue
+            if refused is not None:
+                problems.add(("path", number, "checks", place, *refused[0]), refused[1])
 
 
 def _errors(problems: Problems, positions: Positions) -> tuple[SiteError, ...]:

@@ -13,6 +13,7 @@ from agent.site.walk import Key, Problem, did_you_mean, good, quoted
 
 OVERLAP_MAX = 8
 OURS_EVERY_S = 60.0
+CALL_EVERY_S = 5.0
 
 Problems = Iterator[Problem]
 
@@ -120,6 +121,8 @@ def _check(path: schema.Path, one: schema.ActiveCheck, at: Key) -> Problems:
                 f"{overlapping} of these checks would run at once, {OVERLAP_MAX} at most: "
                 f"must be at most {OVERLAP_MAX * every_s:g} with every_s = {every_s:g}",
             )
+    if isinstance(one, schema.TestCall) and every_s < CALL_EVERY_S:
+        yield Problem((*at, "every_s"), f"a test call is a whole call: every {CALL_EVERY_S:g} s at most")
     if path.role == "far-end" and every_s < OURS_EVERY_S and good(path.agreed_with) and path.agreed_with is None:
         yield Problem(
             (*at, "every_s"),

@@ -13,6 +13,7 @@ import pytest
 from msgspec import inspect
 
 from agent.commands import check
+from agent.paths.snmp import profile
 from agent.site import schema
 from agent.site.describe import seconds, unseen, watched
 from agent.site.describe_paths import to_alarm_s
@@ -223,3 +224,45 @@ def test_how_long_a_fault_may_stay_unseen() -> None:
     assert to_alarm_s(site.path[0].checks[0], "far-end") == 3 * 60 + 2
     assert any("at most 182 s after the fault" in text for text in watched(site))
     assert [seconds(value) for value in (0.5, 2.0, 90, 120, 900)] == ["0.5 s", "2 s", "90 s", "2 min", "15 min"]
+
+
+FIREWALL = """
+[site]
+id = "s"
+
+[[path]]
+id = "fw"
+role = "firewall"
+address = "192.0.2.1"
+checks = [{ kind = "icmp" }, { kind = "snmp", community = "c", profiles = ["interfaces", "made-up"] }, { kind = "syslog" }]
+
+[listen]
+syslog_udp = "0.0.0.0:5514"
+
+[secrets]
+directory = "DIRECTORY"
+"""
+
+
+def test_a_profile_that_is_not_there_is_refused_and_one_of_this_machine_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, site, local = tmp_path / "c", tmp_path / "site.toml", tmp_path / "profiles"
+    secret.write_text("public\n")
+    secret.chmod(0o600)
+    tmp_path.chmod(0o700)
+    site.write_text(FIREWALL.replace("DIRECTORY", str(tmp_path)))
+    monkeypatch.setattr(profile, "LOCAL", local)
+    profile.load.cache_clear()
+    assert run(str(site)) == 2
+    assert "path[0].checks[1].profiles[1]: there is no profile 'made-up'" in capsys.readouterr().err
+    local.mkdir()
+    (local / "made-up.toml").write_text(
+        'title = "T"\nsource = "S"\n[[scalar]]\nname = "x"\noid = "1.3"\nmeaning = "oops"\n'
+    )
+    assert run(str(site)) == 2
+    assert "profile made-up" in capsys.readouterr().err
+    (local / "made-up.toml").write_text('title = "T"\nsource = "S"\n')
+    assert run(str(site)) == 0
+    assert "a scanner's too" in capsys.readouterr().out
+    profile.load.cache_clear()

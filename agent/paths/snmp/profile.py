@@ -5,9 +5,12 @@ A file that says what nobody understands is refused whole: every key is typed, e
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from functools import lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
@@ -31,6 +34,8 @@ POINTS = frozenset(
     }
 )  # fmt: skip
 ENTRIES_MAX = 64
+LOCAL = Path("/etc/dialtone/profiles")
+"""Where a technician puts the file of a make that we have none for, or a better one."""
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")]
 OidText = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+){1,127}\Z", max_length=512)]
@@ -130,17 +135,30 @@ _oid = lru_cache(maxsize=1024)(parse_oid)
 
 
 def names() -> tuple[str, ...]:
-    """The profiles there are, in the order of the alphabet."""
-    files = resources.files("agent.paths.snmp.profiles").iterdir()
-    return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
+    """The profiles there are, in the order of the alphabet: ours, and those of this machine."""
+    return tuple(sorted(_files()))
+
+
+def _files() -> dict[str, Traversable]:
+    """By name; a machine's own file wins over ours of the same name."""
+    found: dict[str, Traversable] = {}
+    for folder in (resources.files("agent.paths.snmp.profiles"), LOCAL):
+        with contextlib.suppress(OSError):
+            files = [file for file in folder.iterdir() if file.name.endswith(".toml")]
+            found |= {file.name.removesuffix(".toml"): file for file in files}
+    return found
 
 
 @lru_cache(maxsize=64)
 def load(name: str) -> Profile:
     """The profile of this name. Raises ProfileInvalid."""
-    if name not in names():
+    file = _files().get(name)
+    if file is None:
         raise ProfileInvalid(f"there is no profile {name[:40]!r}; there are {', '.join(names())}")
-    return parse(name, (resources.files("agent.paths.snmp.profiles") / f"{name}.toml").read_text("utf-8"))
+    try:
+        return parse(name, file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileInvalid(f"profile {name}: can't be read: {error}") from None
 
 
 def parse(name: str, text: str) -> Profile:

@@ -1,0 +1,31 @@
+"""The site file as every command reads it: also what only a dialect, or a vendor's profile, knows of a mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.site import schema
+from agent.site.load import load
+from agent.site.walk import Key
+
+
+def read(path: Path) -> schema.SiteFile:
+    """The site file at ``path``. Raises ``SiteFileInvalid`` with all its mistakes."""
+    from agent.lines.dialects import refusal
+
+    return load(path, refusal, unusable)
+
+
+def unusable(check: schema.Check) -> tuple[Key, str] | None:
+    """Why a check's own settings cannot work, and at which of its keys; None where they can."""
+    if not isinstance(check, schema.Snmp | schema.Traps):
+        return None
+    from agent.paths.snmp.profile import ProfileInvalid
+    from agent.paths.snmp.profile import load as load_profile
+
+    for number, name in enumerate(check.profiles):
+        try:
+            load_profile(name)
+        except ProfileInvalid as error:
+            return ("profiles", number), str(error)
+    return None

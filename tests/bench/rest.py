@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import selectors
+import socket
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+from agent.paths.sip import respond
 from tests.bench.rows import Row
 from tests.real.brokers import broker
 from tests.real.sites import Site, site, tl1, until
@@ -32,15 +38,44 @@ LARGE_PATHS = (
 id = "esrp"
 role = "far-end"
 address = "127.0.0.1"
-checks = [{ kind = "icmp" }, { kind = "sip-options" }]
+checks = [{ kind = "icmp" }, { kind = "sip-options", port = SIP }]
 
 [[path]]
 id = "reflector"
 role = "reflector"
 address = "127.0.0.1"
-checks = [{ kind = "sip-options" }, { kind = "tcp", port = 9 }]
+checks = [{ kind = "sip-options", port = SIP }, { kind = "tcp", port = TCP }]
 """
 )
+
+
+@contextlib.contextmanager
+def answering() -> Iterator[tuple[int, int]]:
+    """A SIP peer and a TCP server that answer everything, so that the site is at rest; their ports."""
+    stop = threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip, socket.create_server(("127.0.0.1", 0)) as tcp:
+        sip.bind(("127.0.0.1", 0))
+        chosen = selectors.DefaultSelector()
+        for sock in (sip, tcp):
+            chosen.register(sock, selectors.EVENT_READ)
+
+        def serve() -> None:
+            while not stop.is_set():
+                for key, _ in chosen.select(0.2):
+                    if key.fileobj is tcp:
+                        tcp.accept()[0].close()
+                        continue
+                    data, who = sip.recvfrom(4096)
+                    sip.sendto(respond(data) or b"", who)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield sip.getsockname()[1], tcp.getsockname()[1]
+        finally:
+            stop.set()
+            thread.join()
+            chosen.close()
 
 
 def proc(pid: int) -> dict[str, float]:
@@ -57,9 +92,9 @@ def proc(pid: int) -> dict[str, float]:
 
 
 def at_rest(s: Site, seconds: float) -> dict[str, float]:
-    """One agent left alone: figures over ``seconds``, after it has settled for 10."""
+    """One agent left alone: figures over ``seconds``, after it has settled for 30."""
     with s.agent() as child:
-        time.sleep(10)
+        time.sleep(30)
         before = proc(child.pid)
         time.sleep(seconds)
         after = proc(child.pid)
@@ -78,8 +113,10 @@ def measure(seconds: float) -> list[Row]:
         uplinks = [f'[[uplink]]\nid = "{name}"\nurls = ["mqtt://127.0.0.1:{b.port}"]\n' for name in ("noc", "cell")]
         with site(extra=SMALL_PATHS + uplinks[0]) as s:
             small = at_rest(s, seconds)
-        with site(extra=LARGE_PATHS + "".join(uplinks)) as s:
-            large = at_rest(s, seconds)
+        with answering() as (sip, tcp):
+            paths = LARGE_PATHS.replace("SIP", str(sip)).replace("TCP", str(tcp))
+            with site(extra=paths + "".join(uplinks)) as s:
+                large = at_rest(s, seconds)
     how = f"{seconds:g} s from /proc, x86-64; one serial line in both"
     return [
         Row(

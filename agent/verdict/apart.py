@@ -14,7 +14,8 @@ from agent.verdict.words import BESIDES, SENSES
 OF_CALLS = frozenset({"A", "R", "V", "M"})
 """Columns that say nothing while no call comes: at night a verdict has to do without them."""
 OF_RECORDS = frozenset({"A", "R"})
-"""Those of them that say nothing in a pause already, while what was found of voice stands."""
+OF_TALK = frozenset({"V"})
+"""Those that say nothing in a pause already, while what was found of voice stands; and what no talk has shown yet."""
 COUNTED = frozenset({"A", "R", "V"})
 """Counts of calls, which may look worse for a while than they are."""
 SEPARATORS_MAX = 4
@@ -32,7 +33,8 @@ def confusable(
     doubts = doubts or (Doubt(dead="F" in columns, ours="F" in columns),)
     found: set[tuple[Cause, ...]] = set()
     ours = any(doubt.ours for doubt in doubts)
-    for seen in (frozenset(columns), frozenset(columns) - OF_RECORDS, frozenset(columns) - OF_CALLS):
+    for unknown in (frozenset(), OF_RECORDS, OF_TALK, OF_CALLS):
+        seen = frozenset(columns) - unknown
         for row in (*ROWS, *OUR_ROWS):
             if row.name in (WITHOUT_REFLECTORS if ours else OF_REFLECTORS):
                 continue
@@ -60,6 +62,10 @@ def _faces(expected: Mapping[str, Look], seen: Collection[str]) -> Iterator[dict
             if shown != "-":
                 looks[column] = cast(Look, shown)
         yield looks
+    for only in columns:  # of what may look degraded, one alone does
+        if expected[only] == "g":
+            known = [column for column in columns if expected[column] != "-"]
+            yield {column: "d" if expected[column] == "d" else "g" if column == only else "u" for column in known}
 
 
 def apart(one: str, other: str, columns: Collection[str], covers: frozenset[str] | None = None) -> bool:

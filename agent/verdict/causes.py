@@ -119,6 +119,7 @@ wan-down/data            - u u u d u  u  u  d  u d d  d  d u g u -
 wan-down/beside          u u u u u u  u  u  d  u d d  d  d u u u -
 far-end-down/data        - u u u d u  u  u  d  u d d  d  u u g u d
 far-end-down/beside      u u u u u u  u  u  d  u d d  d  u u u u -
+upstream-routing/in-part u g g u u u  u  u  u  u u u  u  u u - u d
 far-end-down/call-system - d d u d u  u  u  u  u d -  -  u u g u d
 far-end-down/own-system  - d d u d u  u  u  u  u g u  u  u u g u d
 one-way-audio/beyond     u u u u g u  u  u  u  u u u  u  u u g u -

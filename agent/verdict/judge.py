@@ -169,8 +169,6 @@ def _counts(row: Row, seen: Mapping[str, Look], doubt: Doubt) -> bool:
     """Whether a row can be true at this site at all."""
     if row.variant == BESIDE:
         return seen.get("V") == "u"
-    if row.cause == "congestion" and seen.get("A") in ("g", "d"):
-        return False  # what is seen of arrivals is that they are too few
     if row.name in WITHOUT_REFLECTORS:
         return not doubt.ours
     return row.name not in OF_REFLECTORS or (doubt.dead if row.cause == "test-path-fault" else doubt.ours)

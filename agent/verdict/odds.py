@@ -57,6 +57,7 @@ SHARES: Mapping[str, float] = {
     "test-path-fault/of-two": 0.25,
     "far-end-down/own": 0.5,
     **dict.fromkeys(("far-end-down/call-system", "far-end-down/own-system"), 0.5),  # in half, its host lives
+    "upstream-routing/in-part": 0.8,
     "core-data-fault/records": 0.8,
     "core-data-fault/calls": 0.8,
     **dict.fromkeys(

@@ -35,7 +35,7 @@ REPORT_S = 0.05
 LOG_S = 5.0
 """How often the firewall's log is judged: it logs something all the time."""
 LOG_AGAIN_NS = 30 * NS
-STEPS_MAX = 3_000_000
+STEPS_A_SECOND = 30
 NEXT_TO: Mapping[str, str] = {"ali.port": ALI, "smdr.port": SMDR, "bank.port": BANK}
 PEERS: Mapping[str, State] = {"fine": "up", "lost": "down", "unknown": "unknown"}
 
@@ -113,6 +113,7 @@ class Replay:
         """All of it. Raises RuntimeError where it takes more steps than any site could (our own bug)."""
         case = self.case
         end_ns = self._ns(case.after_s)
+        steps_max = STEPS_A_SECOND * max(60, end_ns // NS)
         changes = [(self._ns(one.at_s), one.set) for one in case.change]
         ticks = self._ticks()
         self._begin()
@@ -131,8 +132,8 @@ class Replay:
             if now_ns >= end_ns:
                 return self.trace
             self.trace.steps += 1
-            if self.trace.steps > STEPS_MAX:
-                raise RuntimeError(f"{case.name}: more than {STEPS_MAX} steps")
+            if self.trace.steps > steps_max:
+                raise RuntimeError(f"{case.name}: more than {steps_max} steps")
             if changes and changes[0][0] <= now_ns:
                 self._apply(changes.pop(0)[1], now_ns)
             elif self._queue and self._queue[0][0] <= now_ns:

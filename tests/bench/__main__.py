@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import dialects, forwarding, latency, namespaces, rest, silence, simulated, throughput, voice
+from tests.bench import dialects, forwarding, latency, namespaces, rest, silence, simulated, throughput, voice, year
 from tests.bench.rows import Row
 
 
@@ -27,6 +27,7 @@ def main() -> int:
     quick = args.quick
     groups: dict[str, Callable[[], list[Row]]] = {
         "simulated": lambda: simulated.measure(7 if quick else 365, args.seed),
+        "year": lambda: year.measure(7 if quick else 365, args.seed),
         "latency": lambda: latency.measure(50 if quick else 500),
         "rest": lambda: rest.measure(20 if quick else 600),
         "forwarding": lambda: forwarding.measure(1 if quick else 10),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import product
+from itertools import combinations, product
 from typing import cast
 
 from agent.evidence.feeds import Doubt
@@ -12,10 +12,7 @@ from agent.verdict.judge import covered, named, scores
 from agent.verdict.words import BESIDES, SENSES
 
 OF_CALLS = frozenset({"A", "R", "V", "M"})
-"""Columns that say nothing while no call comes: at night a verdict has to do without them."""
-OF_RECORDS = frozenset({"A", "R"})
-OF_TALK = frozenset({"V"})
-"""Those that say nothing in a pause already, while what was found of voice stands; and what no talk has shown yet."""
+"""Columns that say nothing while no call comes, each after its own time: a verdict has to do without any of them."""
 COUNTED = frozenset({"A", "R", "V"})
 """Counts of calls, which may look worse for a while than they are."""
 SEPARATORS_MAX = 4
@@ -31,18 +28,30 @@ def confusable(
     reflectors here; without it, that they may be dead where there are any.
     """
     doubts = doubts or (Doubt(dead="F" in columns, ours="F" in columns),)
-    found: set[tuple[Cause, ...]] = set()
+    found: set[frozenset[Cause]] = set()
     ours = any(doubt.ours for doubt in doubts)
-    for unknown in (frozenset(), OF_RECORDS, OF_TALK, OF_CALLS):
+    judged: dict[tuple[Doubt, frozenset[tuple[str, Look]]], frozenset[Cause]] = {}
+    for unknown in _subsets(OF_CALLS & frozenset(columns)):
         seen = frozenset(columns) - unknown
         for row in (*ROWS, *OUR_ROWS):
             if row.name in (WITHOUT_REFLECTORS if ours else OF_REFLECTORS):
                 continue
             for looks in _faces(covered(row, covers).looks, seen):
-                if any(look != "u" for look in looks.values()):
-                    found |= {_together(looks, doubt, covers, row.cause) for doubt in doubts}
-    sets = [one for one in found if len(one) > 1 and not any(set(one) < set(other) for other in found)]
-    return sorted(sets, key=lambda one: [CAUSES.index(cause) for cause in one])
+                if all(look == "u" for look in looks.values()):
+                    continue
+                for doubt in doubts:
+                    key = (doubt, frozenset(looks.items()))
+                    if key not in judged:
+                        judged[key] = _together(looks, doubt, covers)
+                    found.add(judged[key] | {row.cause})
+    sets = [one for one in found if len(one) > 1 and not any(one < other for other in found)]
+    ordered = [tuple(cause for cause in CAUSES if cause in one) for one in sets]
+    return sorted(ordered, key=lambda one: [CAUSES.index(cause) for cause in one])
+
+
+def _subsets(of: frozenset[str]) -> Iterator[frozenset[str]]:
+    for number in range(len(of) + 1):
+        yield from map(frozenset, combinations(sorted(of), number))
 
 
 def _faces(expected: Mapping[str, Look], seen: Collection[str]) -> Iterator[dict[str, Look]]:
@@ -87,10 +96,8 @@ def separators(causes: Sequence[str], columns: Collection[str]) -> tuple[str, ..
     return tuple(found)[:SEPARATORS_MAX]
 
 
-def _together(looks: Mapping[str, Look], doubt: Doubt, covers: frozenset[str] | None, true: Cause) -> tuple[Cause, ...]:
-    ranked = scores(looks, doubt, covers=covers, explain=True)
-    causes = {scored.row.cause for scored in named(ranked)} | {true}
-    return tuple(cause for cause in CAUSES if cause in causes)
+def _together(looks: Mapping[str, Look], doubt: Doubt, covers: frozenset[str] | None) -> frozenset[Cause]:
+    return frozenset(scored.row.cause for scored in named(scores(looks, doubt, covers=covers, explain=True)))
 
 
 def _differ(one: str, other: str, column: str) -> bool:

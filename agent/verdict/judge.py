@@ -108,8 +108,6 @@ def judge(
             raise ValueError(f"no such sense: {column!r} looking {look!r}")
     seen = {column: cast(Look, senses[column]) for column in COLUMNS if senses.get(column, "-") != "-"}
     ranked = scores(seen, doubt, covers=covers, explain=True)
-    if any(seen.get(column, "-") in alarmed for column, alarmed in ALARMED.items()):
-        ranked = [scored for scored in ranked if scored.row.cause != "none"]
     best = ranked[0].score
     members = [scored.row for scored in named(ranked)]
     ranked.sort(key=lambda scored: scored.row not in members)
@@ -147,12 +145,14 @@ def scores(
 ) -> list[Scored]:
     """Every cause by its best row, best first; equals stand in the table's order. ``seen``: known senses only.
 
-    ``explain``: what expects nothing bad of any sense that looks bad explains nothing, and is left out.
+    ``explain``: what expects nothing bad of any sense that looks bad explains nothing, and is left out; ``none`` where
+    a look says that a critical alarm stands (``ALARMED``).
     """
     bad = [column for column, look in seen.items() if explain and look != "u"]
+    alarmed = any(seen[column] in ALARMED.get(column, "") for column in bad)
     best: dict[Cause, Scored] = {}
     for row in (*ROWS, *OUR_ROWS):
-        if not _counts(row, seen, doubt):
+        if not _counts(row, seen, doubt) or (alarmed and row.cause == "none"):
             continue
         if bad and row.cause != "none" and not any(row.looks[column] in ("g", "d") for column in bad):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from agent.evidence import feeds
@@ -134,6 +135,10 @@ def _since(trace: Trace, verdict: Told) -> float:
     return since
 
 
+_stated = lru_cache(maxsize=128)(confusable)
+"""Asked for every seed of a case."""
+
+
 def _judged(
     trace: Trace,
     verdict: Told | None,
@@ -158,7 +163,7 @@ def _judged(
     causes = [str(cause) for cause in verdict.detail["causes"]]
     if causes[0] in expect.causes and len(causes) == 1:
         return RIGHT, ""
-    stated = confusable(feeds.columns(site), feeds.covers(site), feeds.doubts(site))
+    stated = _stated(frozenset(feeds.columns(site)), feeds.covers(site), feeds.doubts(site))
     for cause in expect.causes:
         others = [one for one in causes if one != cause]
         if cause in causes and all(any(cause in one and other in one for one in stated) for other in others):

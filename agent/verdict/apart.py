@@ -13,6 +13,8 @@ from agent.verdict.words import BESIDES, SENSES
 
 OF_CALLS = frozenset({"A", "R", "V", "M"})
 """Columns that say nothing while no call comes, each after its own time: a verdict has to do without any of them."""
+OF_LINKS = frozenset({"H"})
+"""A link without a heartbeat says nothing of itself while no record comes."""
 COUNTED = frozenset({"A", "R", "V"})
 """Counts of calls, which may look worse for a while than they are."""
 SEPARATORS_MAX = 4
@@ -31,7 +33,7 @@ def confusable(
     found: set[frozenset[Cause]] = set()
     ours = any(doubt.ours for doubt in doubts)
     judged: dict[tuple[Doubt, frozenset[tuple[str, Look]]], frozenset[Cause]] = {}
-    for unknown in _subsets(OF_CALLS & frozenset(columns)):
+    for unknown in _subsets((OF_CALLS | OF_LINKS) & frozenset(columns)):
         seen = frozenset(columns) - unknown
         for row in (*ROWS, *OUR_ROWS):
             if row.name in (WITHOUT_REFLECTORS if ours else OF_REFLECTORS):
@@ -61,7 +63,10 @@ def _faces(expected: Mapping[str, Look], seen: Collection[str]) -> Iterator[dict
     beside whatever happens here.
     """
     columns = [c for c in COLUMNS if c in seen and not (c == "K" and expected["O"] == "d")]
-    for degraded, nothing, peers in product(("g", "u", "d"), ("-", "u"), ("-", "d")):
+    here = {expected[column] for column in columns}
+    degraded_ = ("g", "u", "d") if "g" in here else ("g",)
+    peers_ = ("-", "d") if "X" in columns and expected["X"] == "-" else ("-",)
+    for degraded, nothing, peers in product(degraded_, ("-", "u") if "-" in here else ("-",), peers_):
         looks: dict[str, Look] = {}
         for column in columns:
             look = expected[column]

@@ -122,6 +122,7 @@ far-end-down/beside      u u u u u u  u  u  d  u d d  d  u u u u -
 upstream-routing/in-part u g g u u u  u  u  u  u u u  u  u u - u d
 far-end-down/call-system - d d u d u  u  u  u  u d -  -  u u g u d
 far-end-down/own-system  - d d u d u  u  u  u  u g u  u  u u g u d
+name-or-certificate/own  - d d u d u  u  u  u  u g u  u  u u g u d
 one-way-audio/beyond     u u u u g u  u  u  u  u u u  u  u u g u -
 lan-fault/data           u u u u d d  d  d  d  d d d  d  d - g u u
 """
@@ -132,6 +133,7 @@ OF_REFLECTORS = frozenset(
         "test-path-fault/of-two",
         "far-end-down/own",
         "far-end-down/own-system",
+        "name-or-certificate/own",
     }
 )
 WITHOUT_REFLECTORS = frozenset({"far-end-down/call-system"})
@@ -145,6 +147,7 @@ _OF_OURS: Mapping[str, Mapping[str, Look]] = {
     "none": {"B": "u"},
     "far-end-down/own": {"F": "d"},
     "far-end-down/own-system": {"F": "d"},
+    "name-or-certificate/own": {"F": "d", "N": "d"},
 }
 _WORST: tuple[Look, ...] = ("d", "g", "-", "u")
 

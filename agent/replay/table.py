@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,18 @@ HEAD = (
     "report after",
     "in public after",
 )
+RUNS_A_JOB = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One case, by its story's number and its own, and one seed."""
+    """Some runs of one story, by its number: pairs of a case's number and a seed.
+
+    Together, since a story's cases share what the box has learned of the site, which takes longer than a run.
+    """
 
     story: int
-    case: int
-    seed: int
+    runs: tuple[tuple[int, int], ...]
 
 
 def one(case: Case, seed: int) -> dict[str, Any]:
@@ -59,30 +63,35 @@ def run_all(
     """Every case with every seed. ``kept``: a file of one result a line, read first and added to."""
     listed = all_cases()
     done = {(str(r["outage"]), int(r["seed"])): r for r in _read(kept)}
-    jobs = [
-        Job(number, index, seed)
-        for number, group in enumerate(listed)
-        for index, case in enumerate(group)
-        if only(case)
-        for seed in seeds
-        if (case.name, seed) not in done
-    ]
+    jobs = []
+    for number, group in enumerate(listed):
+        runs = [
+            (index, seed)
+            for seed in seeds
+            for index, case in enumerate(group)
+            if only(case) and (case.name, seed) not in done
+        ]
+        jobs += [Job(number, tuple(runs[at : at + RUNS_A_JOB])) for at in range(0, len(runs), RUNS_A_JOB)]
     wanted = {(case.name, seed) for group in listed for case in group if only(case) for seed in seeds}
-    progress(len(wanted) - len(jobs), len(wanted))
+    progress(len(wanted) - sum(len(job.runs) for job in jobs), len(wanted))
     with ProcessPoolExecutor(max_workers=workers) as pool:
         futures = [pool.submit(_job, job) for job in jobs]
-        for count, future in enumerate(as_completed(futures), start=len(wanted) - len(jobs) + 1):
-            result = future.result()
-            done[str(result["outage"]), int(result["seed"])] = result
+        for future in as_completed(futures):
+            results = future.result()
+            done |= {(str(result["outage"]), int(result["seed"])): result for result in results}
             if kept is not None:
                 with kept.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(result) + "\n")
-            progress(count, len(wanted))
+                    file.writelines(json.dumps(result) + "\n" for result in results)
+            progress(sum(key in done for key in wanted), len(wanted))
     return [done[key] for key in sorted(wanted)]
 
 
-def _job(job: Job) -> dict[str, Any]:
-    return one(all_cases()[job.story][job.case], job.seed)
+def _job(job: Job) -> list[dict[str, Any]]:
+    group = _cases()[job.story]
+    return [one(group[case], seed) for case, seed in job.runs]
+
+
+_cases = lru_cache(maxsize=1)(all_cases)
 
 
 def _read(kept: Path | None) -> Iterator[dict[str, Any]]:

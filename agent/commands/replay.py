@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agent.sim.outages.story import Case
+    from agent.sim.outages.story import Case, Story
 
 NAME = "replay"
 DESCRIPTION = """\
 Replay a recorded outage against a simulated site in virtual time. The same core, parsers, judges and panel as in
-`dialtone run`, from a seed: the same seed gives the same timeline. Without a name it lists what there is."""
+`dialtone run`, from a seed: the same seed gives the same timeline. Without a name it lists what there is. The files of
+agent/sim/outages show how an outage is written."""
 EPILOG = "Exit status: 0 the verdict was right (or the control stayed quiet), 1 it was not, 2 wrong usage."
 
 
@@ -27,7 +28,8 @@ def add(sub: argparse._SubParsersAction[Any]) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verb.add_argument("outage", nargs="?", metavar="OUTAGE", help="its name, or NAME/VARIANT; none lists them all")
+    what = "its name or NAME/VARIANT, or a FILE.toml[/VARIANT] of one's own"
+    verb.add_argument("outage", nargs="?", metavar="OUTAGE", help=what)
     verb.add_argument("--all", action="store_true", help="every outage and variant over --seeds: the table")
     verb.add_argument("--set", action="append", default=[], metavar="K=V", help="set a key of the site otherwise")
     verb.add_argument("--seed", type=int, default=1, metavar="N", help="where the chance comes from (default 1)")
@@ -91,10 +93,29 @@ def _case(name: str, settings: dict[str, Any]) -> Case:
     from agent.sim.outages.story import cases, stories
     from agent.site.walk import did_you_mean
 
-    found = {case.name: case for story in stories() for case in cases(story, settings)}
+    file, dot, variant = name.partition(".toml")
+    if dot:
+        told = [_read(Path(file + dot))]
+        name = told[0].name + variant
+    else:
+        told = list(stories())
+    found = {case.name: case for story in told for case in cases(story, settings)}
     if name not in found:
         raise ValueError(f"no outage called {name!r}{did_you_mean(name, found)}; `dialtone replay` lists them")
     return found[name]
+
+
+def _read(path: Path) -> Story:
+    """A story of one's own. Raises ValueError where it can't be read or is wrong."""
+    from agent.sim.outages import OutageInvalid
+    from agent.sim.outages.story import parse
+
+    try:
+        return parse(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+    except (UnicodeDecodeError, OutageInvalid) as error:
+        raise ValueError(str(error)) from None
 
 
 def _list(*, as_json: bool) -> int:

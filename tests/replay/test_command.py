@@ -28,6 +28,7 @@ def test_it_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
         (["no-such"], "no outage called"),
         ([QUICK, "--set", "x"], "needs key=value"),
         ([QUICK, "--set", "x=y"], "no number"),
+        (["/nowhere/own.toml"], "/nowhere/own.toml: No such file"),
     ],
 )
 def test_wrong_usage_is_2(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,6 +42,23 @@ def test_one_as_json_ends_with_the_summary(capsys: pytest.CaptureFixture[str]) -
     assert told[-1]["summary"] is True
     assert told[-1]["seed"] == 3
     assert {"world", "verdict", "alarm", "lamp", "horn"} <= {one["who"] for one in told[:-1]}
+
+
+def test_an_outage_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(
+        'name = "own"\ntitle = "T"\nstory = "S"\nsources = ["mine"]\nstart = "2026-01-01T10:00"\nafter_s = 60\n'
+        'before_s = 60\nsite = { ali = false, smdr = false }\nexpect = { causes = ["firewall-down"] }\n'
+        '[[change]]\nat_s = 0\nset = { "firewall.alive" = false }\n'
+        '[[variant]]\nname = "other"\ntitle = "O"\nsite = { snmp = false }\n'
+    )
+    assert main(["replay", str(file)]) == 0
+    assert "firewall-down after" in capsys.readouterr().out
+    assert main(["replay", f"{file}/other", "--json"]) == 0
+    assert '"outage": "own/other"' in capsys.readouterr().out
+    file.write_text("name = 3")
+    assert main(["replay", str(file)]) == 2
+    assert "own.toml" in capsys.readouterr().err
 
 
 def few(case: Case) -> bool:

@@ -32,7 +32,7 @@ HEARD_BESIDE = 0.3
 class Doubt:
     """How far our own reflectors may be what fails: ``dead``, one may not live; ``rare``, a factor on that chance.
 
-    ``ours``: there are any.
+    ``ours``: there are any, and not all of them are known to be dead.
     """
 
     dead: bool = False
@@ -83,7 +83,8 @@ def doubts(site: schema.SiteFile) -> tuple[Doubt, ...]:
     """What ``Senses.doubt`` may say at this site, for what is stated of it beforehand."""
     ours, rare = reflector(site), coincidence(site)
     beside = any(path.beside is not None and path.role == "reflector" for path in site.path)
-    return (Doubt(ours, rare, ours), *((Doubt(False, rare * HEARD_BESIDE, ours),) if beside else ()))
+    told = (Doubt(False, rare * HEARD_BESIDE, ours), Doubt(False, rare)) if beside else ()
+    return (Doubt(ours, rare, ours), *told)
 
 
 def own_far_ends(site: schema.SiteFile) -> frozenset[str]:

@@ -225,7 +225,7 @@ class Senses:
         }
         dead = bool(self._reflectors - lives)
         rare = self._coincidence * (feeds.HEARD_BESIDE if lives and not dead else 1.0)
-        return feeds.Doubt(dead, rare, bool(self._reflectors))
+        return feeds.Doubt(dead, rare, bool(self._reflectors - self._dead()))
 
     def _dead(self) -> frozenset[str]:
         """Paths whose very machine does not answer by another way either: they say nothing of the way."""

@@ -7,8 +7,8 @@ from itertools import combinations, product
 from typing import cast
 
 from agent.evidence.feeds import Doubt
-from agent.verdict.causes import CAUSES, COLUMNS, OF_REFLECTORS, OUR_ROWS, ROWS, WITHOUT_REFLECTORS, Cause, Look
-from agent.verdict.judge import covered, named, scores
+from agent.verdict.causes import CAUSES, COLUMNS, OUR_ROWS, ROWS, Cause, Look
+from agent.verdict.judge import counts, covered, named, scores
 from agent.verdict.words import BESIDES, SENSES
 
 OF_CALLS = frozenset({"A", "R", "V", "M"})
@@ -31,17 +31,16 @@ def confusable(
     """
     doubts = doubts or (Doubt(dead="F" in columns, ours="F" in columns),)
     found: set[frozenset[Cause]] = set()
-    ours = any(doubt.ours for doubt in doubts)
     judged: dict[tuple[Doubt, frozenset[tuple[str, Look]]], frozenset[Cause]] = {}
     for unknown in _subsets((OF_CALLS | OF_LINKS) & frozenset(columns)):
         seen = frozenset(columns) - unknown
         for row in (*ROWS, *OUR_ROWS):
-            if row.name in (WITHOUT_REFLECTORS if ours else OF_REFLECTORS):
-                continue
             for looks in _faces(covered(row, covers).looks, seen):
                 if all(look == "u" for look in looks.values()):
                     continue
                 for doubt in doubts:
+                    if not counts(row, looks, doubt):
+                        continue
                     key = (doubt, frozenset(looks.items()))
                     if key not in judged:
                         judged[key] = _together(looks, doubt, covers)

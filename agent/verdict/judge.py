@@ -152,7 +152,7 @@ def scores(
     alarmed = any(seen[column] in ALARMED.get(column, "") for column in bad)
     best: dict[Cause, Scored] = {}
     for row in (*ROWS, *OUR_ROWS):
-        if not _counts(row, seen, doubt) or (alarmed and row.cause == "none"):
+        if not counts(row, seen, doubt) or (alarmed and row.cause == "none"):
             continue
         if bad and row.cause != "none" and not any(row.looks[column] in ("g", "d") for column in bad):
             continue
@@ -165,7 +165,7 @@ def scores(
     return sorted((best[cause] for cause in CAUSES if cause in best), key=lambda scored: -scored.score)
 
 
-def _counts(row: Row, seen: Mapping[str, Look], doubt: Doubt) -> bool:
+def counts(row: Row, seen: Mapping[str, Look], doubt: Doubt) -> bool:
     """Whether a row can be true at this site at all."""
     if row.variant == BESIDE:
         return seen.get("V") == "u"

@@ -12,9 +12,6 @@ from agent.site import schema
 
 OVERDUE_S = 5.0
 OVERDUE_NS = int(OVERDUE_S * NS)
-AGAIN_S = 60.0
-"""A certificate is asked once an hour: three failures of it must not take three hours. Once a minute is i3's own
-keep-alive period (NENA-STA-010.3), so no oftener than a far end may be asked by strangers."""
 HASTE_S = 10.0
 
 
@@ -25,6 +22,7 @@ class _Slot:
     timeout_ns: int
     next_ns: int
     started_ns: deque[int] = field(default_factory=deque)
+    asked_ns: int | None = None
 
     @property
     def late_ns(self) -> int:
@@ -43,8 +41,9 @@ class CheckSchedule:
             # Within the first second, or the first period if that is shorter: the panel must be judged soon.
             offset_ns = int(min(1.0, every) * number / len(pairs) * NS)
             timeout_ns = int(schema.timeout_s(check, path.role) * NS)
-            patient = every > AGAIN_S and not isinstance(check, schema.Knock)  # a knock waits out its idle time
-            self._slots[path.id, name] = _Slot(int(every * NS), patient, timeout_ns, now_ns + offset_ns)
+            self._slots[path.id, name] = _Slot(
+                int(every * NS), schema.patient(check, path.role), timeout_ns, now_ns + offset_ns
+            )
 
         self._due_ns, self._late_ns = self._next_due(), self._next_late()
 
@@ -67,6 +66,7 @@ class CheckSchedule:
             slot.next_ns += (late_periods + 1) * slot.every_ns
             if len(slot.started_ns) <= math.ceil(slot.timeout_ns / slot.every_ns):
                 slot.started_ns.append(now_ns)
+                slot.asked_ns = now_ns
                 starts.append(key)
         self._due_ns, self._late_ns = self._next_due(), self._next_late()
         return starts
@@ -79,17 +79,23 @@ class CheckSchedule:
             self._late_ns = self._next_late()
 
     def again(self, path: str, check: str, now_ns: int) -> None:
-        """Its last result speaks against how it stands: one that is asked seldom is asked again after ``AGAIN_S``."""
+        """Its last result speaks against how it stands: one that is asked seldom is asked again after ``schema.AGAIN_S``."""
         slot = self._slots.get((path, check))
         if slot is not None and slot.patient:
-            slot.next_ns = min(slot.next_ns, now_ns + int(AGAIN_S * NS))
+            slot.next_ns = min(slot.next_ns, now_ns + int(schema.AGAIN_S * NS))
             self._due_ns = self._next_due()
 
     def hasten(self, now_ns: int) -> None:
-        """A fault stands: what is asked seldom is asked within ``HASTE_S``, one after the other."""
+        """A fault stands: what is asked seldom is asked within ``HASTE_S``, one after the other.
+
+        Never twice within ``schema.AGAIN_S``, however often a fault comes and goes.
+        """
         seldom = [slot for slot in self._slots.values() if slot.patient]
         for number, slot in enumerate(seldom):
-            slot.next_ns = min(slot.next_ns, now_ns + int(HASTE_S * number / len(seldom) * NS))
+            soon_ns = now_ns + int(HASTE_S * number / len(seldom) * NS)
+            if slot.asked_ns is not None:
+                soon_ns = max(soon_ns, slot.asked_ns + int(schema.AGAIN_S * NS))
+            slot.next_ns = min(slot.next_ns, soon_ns)
         self._due_ns = self._next_due()
 
     def overdue(self, now_ns: int) -> list[tuple[str, str]]:

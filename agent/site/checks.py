@@ -160,6 +160,9 @@ EVERY_S: dict[tuple[str, str], float] = {
 }
 # What a check may take where the file does not say; 2 s for the others. SNMP reads several tables.
 _TIMEOUT_S: dict[str, float] = {"tls": 5.0, "dns": 3.0, "snmp": 5.0}
+# A certificate is asked once an hour: three failures of it must not take three hours. Once a minute is i3's own
+# keep-alive period (NENA-STA-010.3), so no oftener than a far end may be asked by strangers.
+AGAIN_S = 60.0
 # After the idle time: the reflector's ring and its repetitions (RFC 3261 timer F's first steps).
 KNOCK_MORE_S = 5.0
 
@@ -187,6 +190,11 @@ def timeout_s(check: ActiveCheck, role: Role) -> float:
     if isinstance(check, TestCall):
         return check.ring_s + check.talk_s + 4.0
     return min(_TIMEOUT_S.get(kind_of(check), 2.0), max(1.0, 2.0 * every_s(check, role)))
+
+
+def patient(check: ActiveCheck, role: Role) -> bool:
+    """Whether it is asked again sooner than by its period while its word is wanted; a knock waits out its idle time."""
+    return every_s(check, role) > AGAIN_S and not isinstance(check, Knock)
 
 
 def port_of(check: SipOptions | TestCall) -> int:

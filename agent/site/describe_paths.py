@@ -26,8 +26,10 @@ OUTSIDE = ("far-end", "reflector")
 
 
 def to_alarm_s(check: schema.ActiveCheck, role: schema.Role) -> float:
-    """The longest time from the fault to the check's alarm: ``fail`` periods, and the last check's own time."""
-    return check.fail * schema.every_s(check, role) + schema.timeout_s(check, role)
+    """The longest time from the fault to the check's alarm: until it is asked, its own time, and its repetitions."""
+    every_s, timeout_s = schema.every_s(check, role), schema.timeout_s(check, role)
+    again_s = schema.AGAIN_S + timeout_s if schema.patient(check, role) else every_s
+    return every_s + timeout_s + (check.fail - 1) * min(again_s, every_s)
 
 
 def watched(site: schema.SiteFile) -> list[str]:

@@ -11,6 +11,9 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from agent.site.checks import (
+    AGAIN_S as AGAIN_S,
+)
+from agent.site.checks import (
     EVERY_S as EVERY_S,
 )
 from agent.site.checks import (
@@ -60,6 +63,9 @@ from agent.site.checks import (
 )
 from agent.site.checks import (
     kind_of as kind_of,
+)
+from agent.site.checks import (
+    patient as patient,
 )
 from agent.site.checks import (
     port_of as port_of,

@@ -215,3 +215,7 @@ def test_a_fault_hastens_what_is_asked_seldom() -> None:
     starts = [(at_s, key) for at_s in range(100, 112) for key in schedule.due(at_s * NS) if key[0] != "p"]
     assert [key[0] for _, key in starts] == ["t0", "t1", "t2", "t3", "t4"]
     assert [at_s for at_s, _ in starts] == [100, 102, 104, 106, 108]
+    for at_s in range(112, 122):  # it comes and goes: no far end is asked oftener for that
+        schedule.hasten(at_s * NS)
+    again = [(at_s, key) for at_s in range(112, 200) for key in schedule.due(at_s * NS) if key[0] != "p"]
+    assert [at_s for at_s, _ in again] == [160, 162, 164, 166, 168]

@@ -222,6 +222,7 @@ def test_a_line_says_what_it_cannot_hear() -> None:
 def test_how_long_a_fault_may_stay_unseen() -> None:
     site = parse(BLIND, secrets=None)
     assert to_alarm_s(site.path[0].checks[0], "far-end") == 3 * 60 + 2
+    assert to_alarm_s(schema.Tls(port=5061), "far-end") == 3600 + 5 + 2 * 65
     assert any("at most 182 s after the fault" in text for text in watched(site))
     assert [seconds(value) for value in (0.5, 2.0, 90, 120, 900)] == ["0.5 s", "2 s", "90 s", "2 min", "15 min"]
 

@@ -44,7 +44,6 @@ class CheckSchedule:
             self._slots[path.id, name] = _Slot(
                 int(every * NS), schema.patient(check, path.role), timeout_ns, now_ns + offset_ns
             )
-
         self._due_ns, self._late_ns = self._next_due(), self._next_late()
 
     def _next_due(self) -> int | None:
@@ -79,7 +78,7 @@ class CheckSchedule:
             self._late_ns = self._next_late()
 
     def again(self, path: str, check: str, now_ns: int) -> None:
-        """Its last result speaks against how it stands: one that is asked seldom is asked again after ``schema.AGAIN_S``."""
+        """Its last result speaks against how it stands: asked seldom, it is asked again after ``schema.AGAIN_S``."""
         slot = self._slots.get((path, check))
         if slot is not None and slot.patient:
             slot.next_ns = min(slot.next_ns, now_ns + int(schema.AGAIN_S * NS))

@@ -103,7 +103,7 @@ path-simplex/call-system u u u u u u  u  u  u  - g -  -  - u u u -
 test-path-fault/dead     u u u u u u  u  u  d  u d d  d  d u u u u
 test-path-fault/far-ends u u u u u u  u  u  g  u g d  d  d u u u u
 test-path-fault/of-two   u u u u u u  u  u  g  u g g  g  g u u u u
-far-end-down/own         - d d u d u  u  u  g  u g u  u  u u g u d
+far-end-down/own         - d d u d u  u  u  g  u g -  -  - u g u d
 transport-flapping/lossy u u u u - u  -  g  g  - g g  g  g - - u -
 transport-flapping/voice u u u u - u  u  u  u  u u g  g  u u - u -
 core-data-fault/records  u u g u u u  u  u  u  u u u  u  u u u u d
@@ -121,8 +121,8 @@ far-end-down/data        - u u u d u  u  u  d  u d d  d  u u g u d
 far-end-down/beside      u u u u u u  u  u  d  u d d  d  u u u u -
 upstream-routing/in-part u g g u u u  u  u  u  u u u  u  u u - u d
 far-end-down/call-system - d d u d u  u  u  u  u d -  -  u u g u d
-far-end-down/own-system  - d d u d u  u  u  u  u g u  u  u u g u d
-name-or-certificate/own  - d d u d u  u  u  u  u g u  u  u u g u d
+far-end-down/own-system  - d d u d u  u  u  u  u g -  -  - u g u d
+name-or-certificate/own  - d d u d u  u  u  u  u g -  -  - u g u d
 one-way-audio/beyond     u u u u g u  u  u  u  u u u  u  u u g u -
 lan-fault/data           u u u u d d  d  d  d  d d d  d  d - g u u
 """

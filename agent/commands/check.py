@@ -23,6 +23,7 @@ def add(sub: argparse._SubParsersAction[Any]) -> None:
     )
     verb.add_argument("site", type=Path, nargs="?", metavar="SITE", help="the site file (TOML)")
     verb.add_argument("--example", action="store_true", help="write a complete, commented site file to standard output")
+    verb.add_argument("--all", action="store_true", help="also the causes that only at times can't be told apart")
     verb.add_argument("--json", action="store_true", help="one JSON object a line")
     verb.set_defaults(run=run)
 
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     except SiteFileInvalid as invalid:
         _tell_errors(args.site, invalid.errors, as_json=args.json)
         return 2
-    _tell(args.site, site, as_json=args.json)
+    _tell(args.site, site, as_json=args.json, everything=args.all)
     return 0
 
 
@@ -67,13 +68,15 @@ def _tell_errors(path: Path, errors: tuple[SiteError, ...], *, as_json: bool) ->
     print(f"{path}: {len(errors)} mistake{'s' if len(errors) != 1 else ''}", file=sys.stderr)
 
 
-def _tell(path: Path, site: SiteFile, *, as_json: bool) -> None:
+def _tell(path: Path, site: SiteFile, *, as_json: bool, everything: bool) -> None:
     from agent.site.describe import unseen, watched
 
+    usually = inseparable(site, usually=True)
+    at_times = [text for text in inseparable(site) if text not in usually] if as_json or everything else []
     told = {
         "watched": watched(site),
         "unseen": unseen(site),
-        "inseparable": tuple(inseparable(site)),
+        "inseparable": (*usually, *at_times),
         "warning": tuple(warnings(site)),
     }
     if as_json:
@@ -93,16 +96,21 @@ def _tell(path: Path, site: SiteFile, *, as_json: bool) -> None:
             print(f"\n{titles[kind]}")
         for text in texts:
             print(f"  {text}")
+        if kind == "inseparable" and not everything:
+            print("  In a fault's first minutes and in pauses between calls more stand together: --all lists them.")
 
 
-def inseparable(site: SiteFile) -> list[str]:
-    """The sets of causes that this site's senses leave together, with what would separate them."""
+def inseparable(site: SiteFile, *, usually: bool = False) -> list[str]:
+    """The sets of causes that this site's senses leave together, with what would separate them.
+
+    ``usually``: those alone that stand together when every sense shows what it should.
+    """
     from agent.evidence import feeds
     from agent.verdict.apart import confusable, separators
 
     columns = feeds.columns(site)
     out = []
-    for causes in confusable(columns, feeds.covers(site), feeds.doubts(site)):
+    for causes in confusable(columns, feeds.covers(site), feeds.doubts(site), usually=usually):
         apart = separators(causes, columns)
         out.append(" or ".join(causes) + (f"; {', '.join(apart)} would tell" if apart else ""))
     return out

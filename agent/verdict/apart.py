@@ -21,21 +21,27 @@ SEPARATORS_MAX = 4
 
 
 def confusable(
-    columns: Collection[str], covers: frozenset[str] | None = None, doubts: Sequence[Doubt] = ()
+    columns: Collection[str],
+    covers: frozenset[str] | None = None,
+    doubts: Sequence[Doubt] = (),
+    *,
+    usually: bool = False,
 ) -> list[tuple[Cause, ...]]:
-    """The sets of causes that the verdict can't tell apart by these columns, with calls and without any.
+    """The sets of causes that the verdict can't tell apart by these columns, whatever calls and links just say.
 
     Each row of the table is taken for true and its looks are judged. Sets that lie within another one are left out, and
     so is the set of all that can't be seen at all (``unseen`` names those). ``doubts``: what may be thought of our own
-    reflectors here; without it, that they may be dead where there are any.
+    reflectors here; without it, that they may be dead where there are any. ``usually``: only what stands together when
+    every sense shows what it should, with calls and without any.
     """
     doubts = doubts or (Doubt(dead="F" in columns, ours="F" in columns),)
     found: set[frozenset[Cause]] = set()
     judged: dict[tuple[Doubt, frozenset[tuple[str, Look]]], frozenset[Cause]] = {}
-    for unknown in _subsets((OF_CALLS | OF_LINKS) & frozenset(columns)):
+    may_be_unknown = (OF_CALLS | OF_LINKS) & frozenset(columns)
+    for unknown in (frozenset(), may_be_unknown) if usually else _subsets(may_be_unknown):
         seen = frozenset(columns) - unknown
         for row in (*ROWS, *OUR_ROWS):
-            for looks in _faces(covered(row, covers).looks, seen):
+            for looks in _faces(covered(row, covers).looks, seen, usually):
                 if all(look == "u" for look in looks.values()):
                     continue
                 for doubt in doubts:
@@ -55,7 +61,7 @@ def _subsets(of: frozenset[str]) -> Iterator[frozenset[str]]:
         yield from map(frozenset, combinations(sorted(of), number))
 
 
-def _faces(expected: Mapping[str, Look], seen: Collection[str]) -> Iterator[dict[str, Look]]:
+def _faces(expected: Mapping[str, Look], seen: Collection[str], usually: bool) -> Iterator[dict[str, Look]]:
     """What a site may really see of a row: what is expected degraded may look well, and what says nothing may too.
 
     Who can't reach the reflector can't ask it to call: with ``O`` down a knock is unknown. Other centres may lose calls
@@ -63,8 +69,8 @@ def _faces(expected: Mapping[str, Look], seen: Collection[str]) -> Iterator[dict
     """
     columns = [c for c in COLUMNS if c in seen and not (c == "K" and expected["O"] == "d")]
     here = {expected[column] for column in columns}
-    degraded_ = ("g", "u", "d") if "g" in here else ("g",)
-    peers_ = ("-", "d") if "X" in columns and expected["X"] == "-" else ("-",)
+    degraded_ = ("g", "u", "d") if "g" in here and not usually else ("g",)
+    peers_ = ("-", "d") if "X" in columns and expected["X"] == "-" and not usually else ("-",)
     for degraded, nothing, peers in product(degraded_, ("-", "u") if "-" in here else ("-",), peers_):
         looks: dict[str, Look] = {}
         for column in columns:
@@ -75,7 +81,7 @@ def _faces(expected: Mapping[str, Look], seen: Collection[str]) -> Iterator[dict
             if shown != "-":
                 looks[column] = cast(Look, shown)
         yield looks
-    for only in columns:  # of what may look degraded, one alone does
+    for only in () if usually else columns:  # of what may look degraded, one alone does
         if expected[only] == "g":
             known = [column for column in columns if expected[column] != "-"]
             yield {column: "d" if expected[column] == "d" else "g" if column == only else "u" for column in known}

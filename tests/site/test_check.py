@@ -267,3 +267,21 @@ def test_a_profile_that_is_not_there_is_refused_and_one_of_this_machine_is_found
     assert run(str(site)) == 0
     assert "a scanner's too" in capsys.readouterr().out
     profile.load.cache_clear()
+
+
+def test_only_what_usually_stands_together_is_printed_and_all_of_it_where_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text(BLIND + '\n[[line]]\nid = "cdr"\nport = "/dev/cdr"\ndialect = "smdr"\nswitch = "nortel-old"\n')
+    assert run(str(site)) == 0
+    usual = capsys.readouterr().out
+    assert "--all lists them" in usual
+    assert run(str(site), "--all") == 0
+    everything = capsys.readouterr().out
+    assert "--all lists them" not in everything
+    sets = [[line for line in text.splitlines() if line.startswith("  none or ")] for text in (usual, everything)]
+    assert len(sets[0]) < len(sets[1])
+    assert run(str(site), "--json") == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len([one for one in told if one["kind"] == "inseparable"]) >= len(sets[1]) - len(sets[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agent.site import schema
@@ -72,16 +72,16 @@ def reflector(site: schema.SiteFile) -> bool:
     return any(path.role == "reflector" and path.beside is None for path in site.path)
 
 
-def coincidence(site: schema.SiteFile) -> float:
+def coincidence(paths: Iterable[schema.Path]) -> float:
     """The factor for a fault of all our reflectors that take test calls (where none does: of all), at one time."""
-    ours = [path for path in site.path if path.role == "reflector" and path.beside is None]
+    ours = [path for path in paths if path.role == "reflector" and path.beside is None]
     called = [path for path in ours if any(isinstance(check, schema.TestCall) for check in path.checks)]
     return TWO_AT_ONCE if len({path.address for path in called or ours}) > 1 else 1.0
 
 
 def doubts(site: schema.SiteFile) -> tuple[Doubt, ...]:
     """What ``Senses.doubt`` may say at this site, for what is stated of it beforehand."""
-    ours, rare = reflector(site), coincidence(site)
+    ours, rare = reflector(site), coincidence(site.path)
     beside = any(path.beside is not None and path.role == "reflector" for path in site.path)
     told = (Doubt(False, rare * HEARD_BESIDE, ours), Doubt(False, rare)) if beside else ()
     return (Doubt(ours, rare, ours), *told)

@@ -8,7 +8,7 @@ from typing import Any
 
 from agent.alarms.trunks import LineJudge
 from agent.clock import NS
-from agent.evidence import feeds
+from agent.evidence import feeds, onset
 from agent.readings import Reading, State
 from agent.site import schema
 from agent.site.line import ContactsLine, ModbusLine
@@ -37,6 +37,7 @@ class Sense:
     line: bool = False
     asked: bool = True  # this box starts it again and again
     window_ns: int = 0  # a good word speaks for this long before it was said
+    gap_ns: int = 0  # how long after a fault it may first fail of it
 
 
 class Senses:
@@ -57,12 +58,16 @@ class Senses:
                 asked = not isinstance(check, schema.Syslog | schema.Traps)
                 window_ns = int(check.within_s * NS) if isinstance(check, schema.Syslog) else 0
                 columns = feeds.of_check(path, check)
-                self._senses[path.id, name] = Sense(path.id, name, columns, asked=asked, window_ns=window_ns)
+                gap_ns = 0 if isinstance(check, schema.Syslog | schema.Traps) else onset.gap_ns(check, path.role)
+                self._senses[path.id, name] = Sense(
+                    path.id, name, columns, asked=asked, window_ns=window_ns, gap_ns=gap_ns
+                )
         if site.site.shares:
             self._senses["peers", "pool"] = Sense("peers", "pool", ("X",), asked=False)
         self._twins = {path.beside: path.id for path in site.path if path.beside is not None}
         self._far_ends = feeds.own_far_ends(site)
-        self._coincidence = feeds.coincidence(site)
+        self._site = site
+        self._before: frozenset[tuple[str, str]] = frozenset()  # what has been down since an earlier fault
         self._reflectors = {path.id for path in site.path if path.role == "reflector" and path.beside is None}
         self._diverted: bool | None = None
         self._changed = True
@@ -168,20 +173,11 @@ class Senses:
             return None
         self._changed = False
         # What only listens (a log, peers) dates no fault: nothing asked since then would be newer.
-        faults_ns = [s.bad_ns for s in self._senses.values() if s.state == "down" and s.bad_ns is not None and s.asked]
-        fault_ns = min(faults_ns, default=None)
-        self._began = self._began or (fault_ns is not None and self._fault_ns is None)
-        self._fault_ns = fault_ns
+        fault_ns = self._find_onset()
         dead = self._dead()
         named = {column for s in self._senses.values() for column in s.columns} - LINES
         columns = {
-            column: _together(
-                [
-                    _fresh(s, column, fault_ns)
-                    for s in self._senses.values()
-                    if column in s.columns and s.source not in dead
-                ]
-            )
+            column: _together([_fresh(s, column, fault_ns) for s in self._feeding(column, dead)])
             for column in sorted(named)
         }
         if self._far_ends:
@@ -202,6 +198,23 @@ class Senses:
         self._columns = columns
         return columns
 
+    def _find_onset(self) -> int | None:
+        down = {
+            key: (s.bad_ns, s.gap_ns)
+            for key, s in self._senses.items()
+            if s.state == "down" and s.bad_ns is not None and s.asked
+        }
+        fault_ns = onset.onset(down.values())
+        self._began = self._began or (fault_ns is not None and fault_ns > (self._fault_ns or -1))
+        self._fault_ns = fault_ns
+        self._before = frozenset(key for key, (bad_ns, _) in down.items() if fault_ns is not None and bad_ns < fault_ns)
+        return fault_ns
+
+    def _feeding(self, column: str, dead: frozenset[str]) -> list[Sense]:
+        """What shows in a column: of what failed before the newest fault nothing, where there is anything else."""
+        feeding = [s for s in self._senses.values() if column in s.columns and s.source not in dead]
+        return [s for s in feeding if (s.source, s.sense) not in self._before] or feeding
+
     def fault_began(self) -> bool:
         """Whether a fault has begun since this was last asked."""
         began, self._began = self._began, False
@@ -210,7 +223,8 @@ class Senses:
     def _own_far_ends(self, fault_ns: int | None) -> str:
         """How the provider's own far ends look: by their call systems; by pings where nothing is known of those."""
         for wanted in ("O", "ie"):
-            own = [s for s in self._senses.values() if s.source in self._far_ends and wanted in s.columns]
+            others = frozenset(s.source for s in self._senses.values()) - self._far_ends
+            own = self._feeding(wanted, others)
             look = _together([_failed_since(s, fault_ns) for s in own])
             if look != "-":
                 return look
@@ -223,9 +237,17 @@ class Senses:
             for path, twin in self._twins.items()
             if any(s.source == twin and _fresh(s, "", self._fault_ns) == "up" for s in self._senses.values())
         }
-        dead = bool(self._reflectors - lives)
-        rare = self._coincidence * (feeds.HEARD_BESIDE if lives and not dead else 1.0)
-        return feeds.Doubt(dead, rare, bool(self._reflectors - self._dead()))
+        asked = self._reflectors - self._dead() - self._gone()
+        dead = bool(asked - lives)
+        rare = feeds.coincidence([path for path in self._site.path if path.id in asked])
+        rare *= feeds.HEARD_BESIDE if lives and not dead else 1.0
+        return feeds.Doubt(dead, rare, bool(asked))
+
+    def _gone(self) -> frozenset[str]:
+        """Reflectors that failed before the newest fault and answer nothing."""
+        failed = {source for source, _ in self._before}
+        answering = {s.source for s in self._senses.values() if s.state in ("up", "degraded")}
+        return frozenset((self._reflectors & failed) - answering)
 
     def _dead(self) -> frozenset[str]:
         """Paths whose very machine does not answer by another way either: they say nothing of the way."""

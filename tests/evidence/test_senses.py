@@ -130,12 +130,12 @@ def test_a_log_speaks_of_a_fault_when_a_whole_window_since_has_no_refusal() -> N
 
 
 def test_two_reflectors_that_fail_at_once_are_rarer_and_so_is_one_that_answers_beside() -> None:
-    assert feeds.coincidence(SITE) == 1.0
+    assert feeds.coincidence(SITE.path) == 1.0
     other = schema.Path(id="r2", role="reflector", address="192.0.2.5", checks=REFLECTOR)
     two = schema.SiteFile(site=SITE.site, path=(*SITE.path, other))
-    assert feeds.coincidence(two) == feeds.TWO_AT_ONCE
+    assert feeds.coincidence(two.path) == feeds.TWO_AT_ONCE
     quiet = schema.Path(id="r2", role="reflector", address="192.0.2.5", checks=(schema.SipOptions(),))
-    assert feeds.coincidence(schema.SiteFile(site=SITE.site, path=(*SITE.path, quiet))) == 1.0
+    assert feeds.coincidence((*SITE.path, quiet)) == 1.0
     given = Given()
     assert given.senses.doubt() == feeds.Doubt(dead=True, rare=1.0, ours=True)
     given.say("r1-cell", "sip-options", "up")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,6 +80,20 @@ def test_voice_lost_on_the_way_is_named_by_two_reflectors(site: dict[str, Any], 
 def test_a_site_without_a_fault_tells_nothing(site: dict[str, Any], loss: float, seed: int) -> None:
     site["far_ends"] = max(1, site["far_ends"])
     assert answer(case(site, {"network.loss": loss}, (), critical=False), seed)[0] == QUIET
+
+
+@pytest.mark.parametrize("test_call", [False, True])
+def test_a_reflector_that_is_long_dead_delays_nothing(test_call: bool) -> None:
+    """The firewall stops forwarding ten minutes after one of two reflectors died: told as soon as ever."""
+    site = {"far_ends": 1, "reflectors": 2, "ali": False, "smdr": False, "test_call": test_call}
+    story = case(site, {"firewall.forwarding": False}, WAY["firewall.forwarding"], critical=True).story
+    changes = (Change(at_s=-600.0, set={"reflector-1.alive": False}), *story.change)
+    (late,) = cases(msgspec.structs.replace(story, change=changes, before_s=700.0))
+    replay = Replay(late, 1)
+    came = summary(replay.run(), replay.site)
+    assert (came.answer, came.causes) == ("right", ("firewall-blocking",)), came.why
+    assert came.critical_s is not None
+    assert came.critical_s <= 10.0
 
 
 def test_the_test_can_fail() -> None:

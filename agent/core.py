@@ -272,9 +272,11 @@ class Core:
         columns = self._senses.columns_if_changed(line.judge for line in self._lines.values())
         if self._senses.fault_began():
             self._schedule.hasten(now_ns)
-        if columns is not None:
-            self._judge_call_path(self._opinion.judge(columns, self._senses.doubt(), now_ns), now_ns)
+        candidate = None if columns is None else self._opinion.judge(columns, self._senses.doubt(), now_ns)
         verdict = self._opinion.to_tell(self._critical_text, now_ns)
+        judged = candidate if candidate is not None or verdict is None else self._opinion.candidate
+        if judged is not None:
+            self._judge_call_path(judged, now_ns)
         if verdict is None:
             return ()
         told = {**msgspec.to_builtins(verdict), "mode": self._book.quiet.mode}
@@ -285,14 +287,16 @@ class Core:
         return next((a.text for a in self._book if a.active and a.point.severity == "critical"), None)
 
     def _judge_call_path(self, verdict: Verdict, now_ns: int) -> None:
+        told = self._opinion.told
+        says = told if told is not None and told.calls_fail is True else verdict  # one sentence on panel and alarm
         self._book.condition(
             self._site.site.id,
             "call-path",
             "verdict",
             verdict.calls_fail is True,
             now_ns,
-            text=verdict.sentence,
-            evidence={"cause": verdict.cause, "causes": " ".join(verdict.causes)},
+            text=says.sentence,
+            evidence={"cause": says.cause, "causes": " ".join(says.causes)},
             hold_s=self._site.panel.path_hold_s if verdict.path_only else 0.0,
             shadow=self._only_in_shadow(verdict),
         )

@@ -1,11 +1,13 @@
 """The verdict as it is held and told: when a new one is due, whether it still changes, and what it means for an alarm.
 
 Pure. The judge gives a verdict for each set of columns; this keeps the one that was last told. ``none`` is told only
-when no critical alarm stands, and a verdict whose evidence changed less than ``SETTLE_S`` ago says so.
+when no critical alarm stands, and a verdict whose evidence changed less than ``SETTLE_S`` ago says so. What keeps
+changing is told ever more seldom, down to once in ``REST_MOST_S``; that calls fail is always told at once.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -24,6 +26,10 @@ OF_CALLS = frozenset({"A", "R", "V"})
 """Columns that say nothing while no call comes."""
 CALM_S = 2.0
 """While one check after the other fails or comes back, causes pass by within a second: nobody could act on them."""
+OFTEN, OFTEN_S = 3, 600.0
+"""Another sentence this many times within this time: the next ones are told ever more seldom."""
+REST_MOST_S = 60.0
+"""A way that loses half of its packets looks different every two seconds. Nobody reads that."""
 
 
 class Opinion:
@@ -36,6 +42,8 @@ class Opinion:
         self._changed_ns: int | None = None
         self._since_ns: int | None = None
         self._new_ns: int | None = None
+        self._told_ns: deque[int] = deque(maxlen=OFTEN + 5)  # when another sentence was told
+        self._rest_until_ns: int | None = None
         self.candidate: Verdict | None = None
         self.told: Verdict | None = None
         self._calls_seen: set[str] = set()
@@ -74,8 +82,9 @@ class Opinion:
         says = critical() if verdict.cause == "none" else None
         if self._settled == (verdict, changing, says):
             return None
-        if self._new_ns is not None and self.told is not None and verdict.calls_fail is not True:
-            return None  # that calls fail is told at once, all else when it has stood for CALM_S
+        worse = verdict.calls_fail is True and (self.told is None or self.told.calls_fail is not True)
+        if self.told is not None and not worse and self._waits(verdict, self.told, now_ns):
+            return None
         if says is not None and self.told is not None and self.told.cause != "none":
             return None  # the sentence does not say that all is well before the alarm has cleared
         self._settled = (verdict, changing, says)
@@ -84,8 +93,30 @@ class Opinion:
             now = replace(now, sentence=says[:SENTENCE_MAX], do_now=says[:SENTENCE_MAX], calls_fail=None)
         if now == self.told or (self.told is not None and now.cause == "none" and now.sentence == self.told.sentence):
             return None
+        if self.told is None or now.sentence != self.told.sentence:
+            self._told_ns.append(now_ns)
         self.told = now
         return now
+
+    def _waits(self, verdict: Verdict, told: Verdict, now_ns: int) -> bool:
+        """Whether this has not stood for long enough, or too much was told of late."""
+        if self._new_ns is not None and verdict.calls_fail is not True:
+            return True
+        if verdict.sentence == told.sentence:
+            return False
+        rest_ns = self._rest_ns()
+        self._rest_until_ns = rest_ns if rest_ns is not None and now_ns < rest_ns else None
+        return self._rest_until_ns is not None
+
+    def _rest_ns(self) -> int | None:
+        """Before this no other sentence is told; None where what was told has been calm."""
+        if not self._told_ns:
+            return None
+        last_ns = self._told_ns[-1]
+        of_late = sum(1 for at_ns in self._told_ns if last_ns - at_ns < int(OFTEN_S * NS))
+        if of_late < OFTEN:
+            return None
+        return last_ns + int(min(REST_MOST_S, CALM_S * 2 ** (of_late - OFTEN + 1)) * NS)
 
     def _expire(self, now_ns: int) -> None:
         """What time alone ends; nothing that is over may stay a deadline."""
@@ -93,6 +124,8 @@ class Opinion:
             self._changed_ns = None
         if self._new_ns is not None and now_ns - self._new_ns >= int(CALM_S * NS):
             self._new_ns = None
+        if self._rest_until_ns is not None and now_ns >= self._rest_until_ns:
+            self._rest_until_ns = None
 
     def deadline(self) -> int | None:
         """When the verdict has settled, or has stood long enough to be told."""
@@ -101,6 +134,8 @@ class Opinion:
             for since_ns, after_s in ((self._changed_ns, SETTLE_S), (self._new_ns, CALM_S))
             if since_ns is not None
         ]
+        if self._rest_until_ns is not None:
+            times.append(self._rest_until_ns)
         return min(times, default=None)
 
     def duty(self, now_ns: int) -> dict[str, Any] | None:

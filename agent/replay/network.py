@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 
+from agent.evidence import feeds
+from agent.paths.call.testcall import LOSS_ONE_WAY
 from agent.paths.outcome import Outcome
 from agent.readings import Plain
 from agent.sim.outages.story import Setting
@@ -14,9 +16,6 @@ NS = 1_000_000_000
 RTT_S = 0.02
 # How many datagrams a check sends, one answered being enough; a lost one of several is repeated.
 TRIES: Mapping[str, int] = {"icmp": 4, "sip-options": 3, "tcp": 3, "tls": 6, "dns": 3, "snmp": 3, "knock": 4}
-AUDIO_LOST = 0.25
-"""Of packets: from there on a call can't be understood, and the test call says so."""
-
 World = Mapping[str, Setting]
 
 
@@ -59,7 +58,7 @@ def outcome(world: World, path: schema.Path, check: schema.ActiveCheck, rng: ran
     """How a check that starts now ends, and after how many seconds."""
     kind = schema.kind_of(check)
     timeout_s = schema.timeout_s(check, path.role)
-    lost = 1.0 - (1.0 - _loss(world)) ** 2
+    lost = _lost(world, path)
     if isinstance(check, schema.TestCall):
         return _test_call(world, path, check, lost, rng)
     if isinstance(check, schema.Knock):
@@ -75,8 +74,15 @@ def outcome(world: World, path: schema.Path, check: schema.ActiveCheck, rng: ran
     return RTT_S, Outcome("up", "", {"rtt_ms": RTT_S * 1000, "sent": 1})
 
 
-def _loss(world: World) -> float:
-    return float(world["network.loss"])
+def _loss(world: World, path: schema.Path) -> float:
+    """Of packets to this path's machine, each way."""
+    beyond = float(world["wan.loss"]) if path.role in feeds.OUTSIDE else 0.0
+    return 1.0 - (1.0 - float(world["network.loss"])) * (1.0 - beyond)
+
+
+def _lost(world: World, path: schema.Path) -> float:
+    """There and back."""
+    return 1.0 - (1.0 - _loss(world, path)) ** 2
 
 
 def _test_call(
@@ -92,7 +98,7 @@ def _test_call(
     detail = {"answered": True, "out": "u" if out else "d", "in": "u" if in_ else "d"}
     took_s = min(timeout_s, check.talk_s + 0.5)
     if out and in_:
-        if _loss(world) >= AUDIO_LOST:
+        if _loss(world, path) >= LOSS_ONE_WAY:
             lossy: dict[str, Plain] = {**detail, "out": "g", "in": "g"}
             return took_s, Outcome("degraded", "much of the voice is lost", lossy)
         return took_s, Outcome("up", "", detail)
@@ -111,7 +117,7 @@ def _knock(
 
 def knocked(world: World, path: schema.Path, check: schema.Knock, rng: random.Random) -> tuple[float, Outcome]:
     """What has come of a knock that was asked for ``idle_s`` ago, and how much later."""
-    lost = 1.0 - (1.0 - _loss(world)) ** 2
+    lost = _lost(world, path)
     if reaches(world, path) and _on(world, "firewall.new-in") and rng.random() >= lost**4:
         return RTT_S, Outcome("up", "", {"waited_s": check.idle_s})
     return schema.KNOCK_MORE_S, Outcome("down", "no call from outside came")

@@ -73,7 +73,7 @@ def summary(trace: Trace, site: schema.SiteFile) -> Summary:
     ids = {str(one.detail["id"]) for one in after}
     reports = [one.at_s for one in told if one.who == "report" and one.at_s >= 0 and one.detail["id"] in ids]
     verdict = _verdict(trace)
-    false = early + (0 if case.expect.critical or case.story.horn_only else len(after))
+    false = early + (0 if case.expect.critical is not False or case.story.horn_only else len(after))
     answer, why = _judged(trace, verdict, critical_s, horns, early, site)
     cause, causes, verdict_s, sentence = None, (), None, ""
     if verdict is not None:
@@ -150,13 +150,13 @@ def _judged(
     expect = trace.case.expect
     if early:
         return WRONG, "a critical alarm before the fault"
-    if not expect.critical and critical_s is not None and not trace.case.story.horn_only:
+    if expect.critical is False and critical_s is not None and not trace.case.story.horn_only:
         return WRONG, f"a critical alarm after {critical_s:.0f} s, and nothing critical was to be told"
     if trace.case.story.horn_only and horns:
         return WRONG, f"the horn sounded after {horns[0]:.0f} s"
-    if not expect.critical and not expect.causes:
+    if expect.critical is False and not expect.causes:
         return QUIET, ""
-    if expect.critical and critical_s is None:
+    if expect.critical is True and critical_s is None:
         return WRONG, "no critical alarm"
     if verdict is None:
         return WRONG, "no verdict"

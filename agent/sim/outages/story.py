@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -67,6 +67,7 @@ NUMBERS: dict[str, tuple[float, float, float]] = {
     "calls.answered":   (1.0, 0.0, 1.0),  # calls that can be answered at all
     "calls.redial":     (0.0, 0.0, 5.0),  # further attempts by callers who heard nothing
     "network.loss":     (0.0, 0.0, 0.9),  # of packets, each way
+    "wan.loss":         (0.0, 0.0, 0.9),  # the same, beyond the router alone
     "clock.step":       (0.0, -1e9, 1e9),  # seconds the wall clock jumps by, once
 }  # fmt: skip
 
@@ -105,10 +106,14 @@ Cause = Annotated[str, Meta(pattern="^(" + "|".join(CAUSES) + r")\Z")]
 
 
 class Expect(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a right verdict says. ``causes``: any is right. ``critical``: callers are harmed, and it must be told."""
+    """What a right verdict says. ``causes``: any is right.
+
+    ``critical``: callers are harmed, and it must be told; False where it must not. ``either`` where it hangs on chance
+    whether a call comes in time to show that calls still do.
+    """
 
     causes: tuple[Cause, ...] = ()
-    critical: bool = True
+    critical: bool | Literal["either"] = True
 
 
 class Change(Struct, frozen=True, forbid_unknown_fields=True):
@@ -199,7 +204,7 @@ def cases(story: Story, settings: Mapping[str, Any] | None = None) -> list[Case]
         if [one.at_s for one in change] != sorted(one.at_s for one in change):
             raise ValueError(f"{variant.name}: its changes must stand in the order of at_s")
         expect = story.expect if variant.expect is None else variant.expect
-        if story.control and expect.critical:
+        if story.control and expect.critical is not False:
             expect = Expect(causes=expect.causes, critical=False)
         after_s = story.after_s if variant.after_s is None else variant.after_s
         out.append(

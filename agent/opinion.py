@@ -2,12 +2,11 @@
 
 Pure. The judge gives a verdict for each set of columns; this keeps the one that was last told. ``none`` is told only
 when no critical alarm stands, and a verdict whose evidence changed less than ``SETTLE_S`` ago says so. What keeps
-changing is told ever more seldom, down to once in ``REST_MOST_S``; that calls fail is always told at once.
+changing is told ever more seldom, down to once in ``REST_S``; that calls fail is always told at once.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,10 +25,9 @@ OF_CALLS = frozenset({"A", "R", "V"})
 """Columns that say nothing while no call comes."""
 CALM_S = 2.0
 """While one check after the other fails or comes back, causes pass by within a second: nobody could act on them."""
-OFTEN, OFTEN_S = 3, 600.0
-"""Another sentence this many times within this time: the next ones are told ever more seldom."""
-REST_MOST_S = 60.0
-"""A way that loses half of its packets looks different every two seconds. Nobody reads that."""
+AT_ONCE, REST_S = 8, 60.0
+"""So many sentences may follow one another, and one more comes in each ``REST_S``: a way that loses half of its packets
+looks different every two seconds, and nobody reads that."""
 
 
 class Opinion:
@@ -42,7 +40,7 @@ class Opinion:
         self._changed_ns: int | None = None
         self._since_ns: int | None = None
         self._new_ns: int | None = None
-        self._told_ns: deque[int] = deque(maxlen=OFTEN + 5)  # when another sentence was told
+        self._full_ns = 0  # when as many sentences as may be could follow one another again
         self._rest_until_ns: int | None = None
         self.candidate: Verdict | None = None
         self.told: Verdict | None = None
@@ -94,7 +92,8 @@ class Opinion:
         if now == self.told or (self.told is not None and now.cause == "none" and now.sentence == self.told.sentence):
             return None
         if self.told is None or now.sentence != self.told.sentence:
-            self._told_ns.append(now_ns)
+            latest_ns = now_ns + AT_ONCE * int(REST_S * NS)
+            self._full_ns = min(max(self._full_ns, now_ns) + int(REST_S * NS), latest_ns)
         self.told = now
         return now
 
@@ -104,19 +103,9 @@ class Opinion:
             return True
         if verdict.sentence == told.sentence:
             return False
-        rest_ns = self._rest_ns()
-        self._rest_until_ns = rest_ns if rest_ns is not None and now_ns < rest_ns else None
+        rest_ns = self._full_ns - (AT_ONCE - 1) * int(REST_S * NS)
+        self._rest_until_ns = rest_ns if now_ns < rest_ns else None
         return self._rest_until_ns is not None
-
-    def _rest_ns(self) -> int | None:
-        """Before this no other sentence is told; None where what was told has been calm."""
-        if not self._told_ns:
-            return None
-        last_ns = self._told_ns[-1]
-        of_late = sum(1 for at_ns in self._told_ns if last_ns - at_ns < int(OFTEN_S * NS))
-        if of_late < OFTEN:
-            return None
-        return last_ns + int(min(REST_MOST_S, CALM_S * 2 ** (of_late - OFTEN + 1)) * NS)
 
     def _expire(self, now_ns: int) -> None:
         """What time alone ends; nothing that is over may stay a deadline."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.evidence.feeds import Doubt
-from agent.opinion import CALM_S, OFTEN, OFTEN_S, REST_MOST_S, Opinion
+from agent.opinion import AT_ONCE, CALM_S, REST_S, Opinion
 from agent.site import schema
 from agent.verdict.judge import Verdict
 
@@ -48,8 +48,8 @@ def test_what_changes_every_two_seconds_is_told_once_a_minute() -> None:
     _, told = run([(2.5, n % 2) for n in range(1440)])
     causes = [verdict.causes for _, verdict in told]
     changes = sum(1 for one, other in itertools.pairwise(causes) if one != other)
-    assert OFTEN <= changes <= 3600 / REST_MOST_S + 8
-    late = [at_s for at_s, _ in told if at_s > OFTEN_S]
+    assert AT_ONCE <= changes <= 3600 / REST_S + AT_ONCE
+    late = [at_s for at_s, _ in told if at_s > AT_ONCE * REST_S]
     assert late, "it is not silent either"
 
 

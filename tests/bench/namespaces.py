@@ -32,8 +32,10 @@ FASTEST = Pace(
     panel="path_hold_s = 0",
     syslog=True,
 )
-# A knock's default takes minutes to come; it has no part in these figures.
+# A knock's default takes minutes to come; it has no part in these figures. Nor have the fast agent's test calls: to the
+# reflector both agents are one probe, and a probe's new call ends its last one.
 HERE = BUILT - {"knock"}
+KINDS = {"defaults": HERE, "fastest": HERE - {"test-call"}}
 GOALS = {
     "defaults": {"lamp": 10.0, "report": 10.0, "verdict": 10.0, "horn": 30.0},
     "fastest": {"lamp": 3.0, "report": 3.0, "verdict": 3.0, "horn": 3.0},
@@ -46,7 +48,7 @@ def once(wait_s: float) -> dict[str, dict[str, float]]:
     with Network() as net:
         bed = lay(net)
         traces = {pace.id: Trace() for pace in (DEFAULTS, FASTEST)}
-        agents = [site.run(net, pace, HERE, traces[pace.id]) for pace in (DEFAULTS, FASTEST)]
+        agents = [site.run(net, pace, KINDS[pace.id], traces[pace.id]) for pace in (DEFAULTS, FASTEST)]
         for agent in agents:
             until(agent.healthy, f"{agent.pace.id} never healthy", 120)
         time.sleep(wait_s)

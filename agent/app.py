@@ -7,7 +7,6 @@ journal is written before anything is sent (uplinks hear of an entry only after 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import random
@@ -15,7 +14,7 @@ import signal
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,37 +26,45 @@ from agent.effects import Effect, Record, Reply, SetPanel, StartCheck
 from agent.journal import learned
 from agent.journal.entry import Entry, Pending
 from agent.journal.writer import JournalWriter
-from agent.panel import DARK, Levels, PanelView, levels, next_change_ns
-from agent.payloads import AlarmState
+from agent.panel_shell import PanelOutput, PanelShell
+from agent.payloads import AlarmState, Receipt
 from agent.readings import Input, Reading, Request, State, Wake
 from agent.site import schema
 from agent.site.secrets import SecretStore
 
+if TYPE_CHECKING:
+    from agent.remote.choice import Choice
+    from agent.remote.desired import Parse
+
 log = logging.getLogger("dialtone")
-PANEL_RETRY_S = 30.0
 CLOCK_EVERY_NS, CLOCK_LOOK_S, CLOCK_STEP_S = 60 * NS, 5.0, 2.0
 WELL_S = 30.0  # a shell that has run this long after a failure is well again
-KEYS = {"verdict": "verdict"}
-
-
-class PanelOutput(Protocol):
-    """What the app asks of a panel; ``hw.panel.PinPanel`` is the real one."""
-
-    def apply(self, levels: Levels, /) -> None: ...
-    def close(self) -> None: ...
+KEYED = frozenset({"alarm", "command"})
+KEYS = {"verdict": "verdict", "config": "config"}
+AT_ONCE = frozenset({"config", "command"})
+"""Of what the desk records: on disk before anything is done of it."""
+RESTART_S = 0.5  # in which the answer to whoever asked for it goes out
+REPLY_VALID_S = 600
 
 
 class App:
     """The agent of one site. ``run`` ends on SIGTERM, SIGINT or ``stop``."""
 
-    def __init__(self, site: schema.SiteFile, *, clock: Clock | None = None, panel: PanelOutput | None = None) -> None:
+    def __init__(
+        self,
+        site: schema.SiteFile,
+        *,
+        clock: Clock | None = None,
+        panel: PanelOutput | None = None,
+        choice: Choice | None = None,
+        parse: Parse | None = None,
+    ) -> None:
         self._site = site
+        self._choice, self._parse = choice, parse
+        self._desk: Any = None
+        self._again = False
         self._clock: Clock = clock or RealClock()
-        self._given_panel = panel
-        self._panel: PanelOutput | None = panel
-        self._panel_partial = False
-        self._view: PanelView = DARK
-        self._panel_timer: asyncio.TimerHandle | None = None
+        self._panel = PanelShell(site.panel, self._clock, panel, self._tell_host)
         self._core_timer: asyncio.TimerHandle | None = None
         self._stop = asyncio.Event()
         self._rng = random.Random(os.urandom(16))
@@ -79,12 +86,13 @@ class App:
         """End ``run`` in order: senses, then the journal's last commit, then the uplinks' farewell."""
         self._stop.set()
 
-    async def run(self) -> None:
-        """Run until stopped. Raises ``StoreBusy`` where another agent owns the journal."""
+    async def run(self) -> bool:
+        """Run until stopped; True where another run is to follow. Raises ``StoreBusy`` where another agent owns the
+        journal."""
         self._loop = asyncio.get_running_loop()
         for sig in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(sig, self.stop)
-        self._open_panel()
+        self._panel.open()
         self._journal = await JournalWriter.open(
             Path(self._site.journal.directory),
             self._site.journal.max_mb * 1024 * 1024,
@@ -97,19 +105,25 @@ class App:
             self._begun = True
             self._record(Record("start", {"version": __version__, "site": self._site.site.id}, urgent=True))
             self.post(Wake())
-            self._show(self._view)
+            self._panel.show()
             for early in self._early:
                 self.post(early)
             await self._serve()
             self._record(Record("stop", {"why": "asked to"}, urgent=True))
             await self._save_at_end()
         finally:
-            for timer in (self._panel_timer, self._core_timer):
-                if timer is not None:
-                    timer.cancel()
-            if self._panel is not None:
-                self._panel.close()
+            if self._core_timer is not None:
+                self._core_timer.cancel()
+            self._panel.close()
             await self._journal.close()
+        return self._again
+
+    def restart(self, why: str) -> None:
+        """End this run so that the next one begins, with whatever site file counts then."""
+        log.info("starting again: %s", why)
+        self._record(Record("restart", {"why": why[:300]}, urgent=True))
+        self._again = True
+        self._loop.call_later(RESTART_S, self.stop)
 
     async def _serve(self) -> None:
         self._build_senses()
@@ -121,6 +135,7 @@ class App:
             **({"listener": self._listener.run} if self._listener else {}),
             **({"host": self._host.run} if self._host else {}),
             **{f"uplink {u.id}": u.run for u in self._uplinks},
+            **({"remote": self._desk.run} if self._desk else {}),
         }
         running = [asyncio.create_task(self._supervised(name, run), name=name) for name, run in tasks.items()]
         try:
@@ -168,10 +183,56 @@ class App:
             from agent.uplink.mqtt import Uplink
 
             secrets = SecretStore.of(site)
+            self._build_desk(secrets)
+            inlet = self._desk.inlet
+            calls = self._core.calls
             self._uplinks = [
-                Uplink(u, site.site, self._journal, secrets, post, self._clock, self._health, self._rng)
+                Uplink(u, site.site, self._journal, secrets, post, self._clock, self._health, self._rng, calls, inlet)
                 for u in site.uplink
             ]
+
+    def _build_desk(self, secrets: SecretStore) -> None:
+        """Where what the NOC sends arrives."""
+        from agent.remote.choice import Choice
+        from agent.remote.desk import Desk
+        from agent.remote.vault import Kept
+
+        def parse(text: str) -> schema.SiteFile:
+            from agent.site.load import parse as plain
+
+            return plain(text, secrets=secrets)
+
+        self._desk = Desk(
+            self._choice or Choice(self._site, "", "", Kept()),
+            self._parse or parse,
+            self._journal,
+            self._clock,
+            read_secret=lambda name: secrets.read(name, private=False),
+            ask=self.ask,
+            post=self.post,
+            record=lambda kind, payload: self._record(Record(kind, dict(payload), urgent=kind in AT_ONCE)),
+            complain=lambda why: self._tell_host("config", why),
+            say=self._say,
+            receipt=self._receipted,
+            report=self._report_now,
+            restart=self.restart,
+        )
+
+    def _say(self, uplink_id: str, topic: str, payload: bytes, correlation: bytes) -> None:
+        from agent.uplink.messages import Message
+
+        message = Message(topic, payload, 1, False, expiry_s=REPLY_VALID_S, correlation=correlation)
+        for uplink in self._uplinks:
+            if uplink.id == uplink_id:
+                uplink.say(message)
+
+    def _report_now(self) -> None:
+        for uplink in self._uplinks:
+            uplink.report_now()
+
+    def _receipted(self, uplink_id: str, receipt: Receipt) -> None:
+        for uplink in self._uplinks:
+            uplink.receipted(receipt, mine=uplink.id == uplink_id)
 
     def _build_listener(self) -> Any:
         """What may speak to this box, only where the site file opens a port for it; where knocks end, if any do."""
@@ -235,7 +296,7 @@ class App:
 
     def _carry_out(self, effect: Effect) -> None:
         if isinstance(effect, SetPanel):
-            self._show(effect.view)
+            self._panel.show(effect.view)
         elif isinstance(effect, Record):
             self._record(effect)
         elif isinstance(effect, StartCheck):
@@ -275,7 +336,7 @@ class App:
             return
         wall = self._clock.wall()
         payload = labels.labelled(record.payload, self._clock)
-        key = str(payload.get("id", "")) if record.kind == "alarm" else KEYS.get(record.kind, "")
+        key = str(payload.get("id", "")) if record.kind in KEYED else KEYS.get(record.kind, "")
         self._journal.put(
             Pending(
                 kind=record.kind,
@@ -329,6 +390,8 @@ class App:
     def _committed(self, entries: Sequence[Entry]) -> None:
         for uplink in self._uplinks:
             uplink.committed(entries)
+        if self._desk is not None:
+            self._desk.committed(entries)
 
     def _journal_fault(self, reason: str | None) -> None:
         self._tell_host("journal", reason)
@@ -341,64 +404,6 @@ class App:
         detail = {"reason": reason[:300]} if reason else {}
         return Reading("host", sense, "host", subject or sense, state, self._clock.now_ns(), detail)
 
-    # -- the panel -----------------------------------------------------------------------------------------------
-
-    def _open_panel(self) -> None:
-        if self._given_panel is not None:
-            return
-        from hw.board import BoardInvalid, load_board
-        from hw.panel import PanelFault, PinPanel
-
-        try:
-            self._panel = PinPanel(load_board(self._site.panel.board), self._site.panel.pins)
-        except (PanelFault, BoardInvalid) as fault:
-            self._panel = None
-            self._panel_failed(str(fault))
-
-    def _panel_failed(self, reason: str) -> None:
-        log.error("the panel failed: %s", reason)
-        if self._panel is not None:
-            with contextlib.suppress(Exception):
-                self._panel.close()
-            self._panel = None
-        loop = asyncio.get_running_loop()
-        loop.call_soon(self._tell_host, "panel", reason)
-        loop.call_later(PANEL_RETRY_S, self._retry_panel)
-
-    def _retry_panel(self) -> None:
-        if self._stop.is_set():
-            return
-        self._open_panel()
-        if self._panel is not None:
-            self._tell_host("panel", None)
-            self._show(self._view)
-
-    def _show(self, view: PanelView) -> None:
-        self._view = view
-        self._tick_panel()
-
-    def _tick_panel(self) -> None:
-        """Set the levels of this moment, and come back when they next change."""
-        if self._panel_timer is not None:
-            self._panel_timer.cancel()
-            self._panel_timer = None
-        now_ns = self._clock.now_ns()
-        if self._panel is not None:
-            try:
-                self._panel.apply(levels(self._view, now_ns))
-                if self._panel_partial:
-                    self._panel_partial = False
-                    self._loop.call_soon(self._tell_host, "panel", None)
-            except Exception as fault:
-                if not getattr(fault, "partial", False):
-                    self._panel_failed(f"{type(fault).__name__}: {fault}")
-                elif not self._panel_partial:  # one pin is dead: the other lamps go on
-                    self._panel_partial = True
-                    self._loop.call_soon(self._tell_host, "panel", str(fault))
-        next_ns = next_change_ns(self._view, now_ns)
-        if next_ns is not None:
-            self._panel_timer = self._loop.call_later((next_ns - now_ns) / NS, self._tick_panel)
-
     # -- what the shells know ------------------------------------------------------------------------------------
 
     def _shell_status(self) -> dict[str, Any]:
@@ -407,9 +412,10 @@ class App:
             "uptime_s": round((self._clock.now_ns() - self._started_ns) / NS, 1),
             "uplinks": [uplink.status() for uplink in self._uplinks],
             "journal": self._journal.status(),
+            **({"config": self._desk.status()} if self._desk is not None else {}),
             "ports": [port.status() for port in self._ports],
             "core_faults": self._core_faults,
-            "panel": "driven" if self._panel is not None else "failed",
+            "panel": "driven" if self._panel.driven else "failed",
         }
 
     def _health(self) -> Mapping[str, Any]:
@@ -421,5 +427,7 @@ class App:
             "lamps": status["lamps"],
             "horn": status["horn"],
             "alarms": labels.digest(status["alarms"]),
+            "mode": status["mode"],
             "journal": self._journal.status(),
+            **({"config": self._desk.status()} if self._desk is not None else {}),
         }

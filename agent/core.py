@@ -85,7 +85,7 @@ class Core:
         self._nobody_knows = True  # as it may have stood before
         self._shown: tuple[int, bool, int | None] | None = None
         self._show_due_ns: int | None = None
-        self._verbs = Verbs(site, self._book, self._lines, self._condition)
+        self._verbs = Verbs(site, self._book, self._lines, self._condition, self._schedule)
         self._strays = 0
         self._restore(restored, unreceived, now_ns)
         if self._uplinks_up:
@@ -357,6 +357,11 @@ class Core:
                 self._unreceived.pop(change.id, None)
             records.append(Record("alarm", msgspec.to_builtins(change), urgent=True))
         return records
+
+    def calls(self) -> dict[str, Any] | None:
+        """The core's part of ``calls``; None where no line tells of calls."""
+        streams = self._watch.counts(self._now_ns)
+        return {"mode": self._book.quiet.mode, "streams": streams} if streams else None
 
     def learned(self) -> dict[str, Any] | None:
         """What is learned since it was last saved; for an orderly end."""

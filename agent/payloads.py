@@ -22,7 +22,9 @@ class AlarmState(Struct, frozen=True, kw_only=True, omit_defaults=False):
     lamp: str
     state: Literal["normal", "unacknowledged", "returned-unacknowledged", "acknowledged", "returned"]
     active: bool
-    change: Literal["raised", "returned", "cleared", "acknowledged", "reset", "silenced", "forgotten", "updated"]
+    change: Literal[
+        "raised", "returned", "cleared", "acknowledged", "reset", "silenced", "forgotten", "updated", "noted"
+    ]
     raised_ns: int
     cleared_ns: int | None
     times_raised: int
@@ -33,6 +35,8 @@ class AlarmState(Struct, frozen=True, kw_only=True, omit_defaults=False):
     shadow: bool = False
     shelved: bool = False
     mode: Literal["normal", "diverted", "service"] = "normal"
+    noted_by: str | None = None
+    """Who acknowledged it from afar; a critical alarm goes on in the room all the same."""
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -100,3 +104,97 @@ class Receipt(Struct, frozen=True, kw_only=True):
     store: str
     receiver: str
     ranges: tuple[tuple[int, int], ...]
+
+
+OVER_MIN = (1, 5, 15, 60)
+"""The windows of ``calls``, in whole minutes that are over."""
+
+
+class StreamCounts(Struct, frozen=True, kw_only=True):
+    """One stream of calls: how many came in the last 1, 5, 15 and 60 whole minutes, and how many were to be expected.
+
+    ``expected`` is None until the stream's course is learned (DESIGN section 4). ``alive``: its feed is heard; where it
+    is not, ``seen`` says nothing. ``since_s``: seconds since its last call, None where none was seen since the start.
+    """
+
+    stream: str
+    seen: tuple[int, int, int, int]
+    expected: tuple[float, float, float, float] | None
+    alive: bool
+    since_s: float | None
+
+
+class Calls(Struct, frozen=True, kw_only=True):
+    """``calls``: every minute, QoS 0, neither queued nor journalled. Numbers of calls, and nothing of who called.
+
+    A stream is ``all`` (every call of the centre once), a trunk group, or ``class:NAME`` (a class of service).
+    """
+
+    site: str
+    probe: str
+    uplink: str
+    store: str
+    at: str
+    synced: bool
+    valid_s: int
+    mode: Literal["normal", "diverted", "service"]
+    shares: tuple[str, ...]
+    streams: tuple[StreamCounts, ...]
+
+
+class Pool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``dialtone/v1/pool/SHARE``: how the sites that share something fare by their calls; the document of a signed
+    envelope (``agent/remote/envelope.py``), so the same bytes mean the same on every way.
+
+    ``calls``: ``lost`` where the sites together are silent for longer than chance allows; ``fine`` where calls came;
+    ``unknown`` where too little is heard. ``sites``: how many were judged. ``expected``: calls that were to come since
+    the last one. ``at`` and ``valid_s``: from when and for how long this may be relied on.
+    """
+
+    share: str
+    calls: Literal["fine", "lost", "unknown"]
+    sites: int
+    expected: float
+    at: str
+    valid_s: int
+    by: str
+
+
+class Mistake(Struct, frozen=True):
+    """One reason why a site file was not taken: its key, and what is wrong with it."""
+
+    key: str
+    why: str
+
+
+class Reported(Struct, frozen=True, kw_only=True):
+    """``config/reported``, retained: which site file runs here and what became of the one that was wished for.
+
+    ``running``: SHA-256 of the running file, ``source`` where it is from. ``version``: the highest that was ever tried.
+    ``offered``: the version this speaks of. ``errors``: every reason, where it was rejected. ``tried_s``: how long the
+    trial may take, in ``trial`` alone.
+    """
+
+    state: Literal["local", "trial", "applied", "rolled-back", "rejected", "dry-run"]
+    running: str
+    source: Literal["local", "remote"]
+    version: int
+    offered: int | None = None
+    errors: tuple[Mistake, ...] = ()
+    signer: str = ""
+    why: str = ""
+    tried_s: int | None = None
+
+
+class CommandReply(Struct, frozen=True, kw_only=True):
+    """``cmd/NAME/reply``. ``id``: the command's, None where it could not be read. ``repeated``: this id came before,
+    and was not carried out again."""
+
+    command: str
+    id: str | None
+    ok: bool
+    at: str
+    synced: bool
+    result: dict[str, Any] | None = None
+    error: str | None = None
+    repeated: bool = False

@@ -10,6 +10,7 @@ from agent.alarms.book import NS, AlarmBook
 from agent.alarms.lines import LineAlarms
 from agent.alarms.quiet import MODES
 from agent.alarms.trunks import Condition
+from agent.paths.schedule import CheckSchedule
 from agent.site import schema
 
 TEST_MAX_S = 30.0
@@ -29,17 +30,20 @@ class Verbs:
         book: AlarmBook,
         lines: Mapping[str, LineAlarms],
         condition: Callable[[Condition, int], None],
+        schedule: CheckSchedule,
     ) -> None:
         self._site, self._book, self._lines, self._condition = site, book, lines, condition
+        self._schedule = schedule
         self.lamp_test_until_ns: int | None = None
         self._verbs: dict[str, Callable[[r.Request, int], dict[str, Any]]] = {
-            "ack": lambda q, _now_ns: {"acknowledged": book.acknowledge(q.who, self._alarm_named(q))},
-            "silence": lambda q, _now_ns: {"silenced": book.silence(self._alarm_named(q))},
+            "ack": self._ack,
+            "silence": self._silence,
             "reset": self._reset,
             "test": self._test,
             "release": self._release,
             "mode": self._mode,
             "shelve": self._shelve,
+            "test-call": self._test_call,
         }
 
     @property
@@ -61,6 +65,30 @@ class Verbs:
         if not isinstance(name, str) or self._book.get(name) is None:
             raise RequestRefused(f"no alarm of that name: {str(name)[:100]!r}")
         return name
+
+    def _ack(self, request: r.Request, _now_ns: int) -> dict[str, Any]:
+        """From afar a critical alarm is noted: who knows of it is told, and its horn goes on in the room."""
+        named = self._alarm_named(request)
+        afar = request.origin == "mqtt"
+        told = {"acknowledged": self._book.acknowledge(request.who, named, but_critical=afar)}
+        return {**told, "noted": self._book.note(request.who, named)} if afar else told
+
+    def _silence(self, request: r.Request, _now_ns: int) -> dict[str, Any]:
+        """From afar no critical horn is silenced: those who hear it may know what nobody else knows."""
+        named = self._alarm_named(request)
+        return {"silenced": self._book.silence(named, but_critical=request.origin == "mqtt")}
+
+    def _test_call(self, request: r.Request, now_ns: int) -> dict[str, Any]:
+        """Test calls now, of one path or all; none more often than the checks' own limit."""
+        named = request.args.get("path")
+        paths = [path for path in self._site.path if named in (None, path.id)]
+        calls = [(p.id, n) for p in paths for n, c in schema.active(p) if isinstance(c, schema.TestCall)]
+        if not calls:
+            raise RequestRefused("no test call there" if named is not None else "this site makes no test calls")
+        started = [f"{path} {name}" for path, name in calls if self._schedule.ask(path, name, now_ns)]
+        if not started:
+            raise RequestRefused(f"a test call was made less than {schema.AGAIN_S:g} s ago")
+        return {"started": started}
 
     def _reset(self, request: r.Request, now_ns: int) -> dict[str, Any]:
         name = self._alarm_named(request)

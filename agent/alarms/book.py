@@ -23,7 +23,7 @@ MAX_ALARMS = 512
 RESERVED = {"stranger": 256, "trunk": 32, "own": 0}
 """Places kept free from each class: what the site file does not name must not crowd out what it does, nor either us."""
 
-Change = Literal["raised", "returned", "cleared", "acknowledged", "reset", "silenced", "forgotten", "updated"]
+Change = Literal["raised", "returned", "cleared", "acknowledged", "reset", "silenced", "forgotten", "updated", "noted"]
 
 
 @dataclass(slots=True)
@@ -43,6 +43,7 @@ class Alarm:
     horn_from_ns: int | None = None
     silenced: bool = False
     acknowledged_by: str | None = None
+    noted_by: str | None = None
     times_raised: int = 0
     hold_ns: int = 0
     shadow: bool = False
@@ -65,6 +66,7 @@ class Alarm:
             cleared_ns=self.cleared_ns,
             times_raised=self.times_raised,
             acknowledged_by=self.acknowledged_by,
+            noted_by=self.noted_by,
             silenced=self.silenced,
             shadow=self.shadow,
             text=self.text,
@@ -198,7 +200,7 @@ class AlarmBook:
     def _raise(self, alarm: Alarm, now_ns: int) -> None:
         alarm.active, alarm.raised_ns, alarm.cleared_ns = True, now_ns, None
         alarm.times_raised += 1
-        alarm.silenced, alarm.acknowledged_by = False, None
+        alarm.silenced, alarm.acknowledged_by, alarm.noted_by = False, None, None
         alarm.horn_from_ns = now_ns + int(alarm.point.horn_after_s * NS) + alarm.hold_ns
         self._step(alarm, "abnormal")
         self._changes.append(self._look(alarm, "raised"))
@@ -228,27 +230,43 @@ class AlarmBook:
         ]
         return min(times, default=None)
 
-    def acknowledge(self, who: str, alarm_id: str | None = None) -> int:
-        """Acknowledge one alarm, or all; how many changed."""
-        return self._person("ack", "acknowledged", alarm_id, who)
+    def acknowledge(self, who: str, alarm_id: str | None = None, *, but_critical: bool = False) -> int:
+        """Acknowledge one alarm, or all (from afar: but the critical ones); how many changed."""
+        return self._person("ack", "acknowledged", alarm_id, who, but_critical)
+
+    def note(self, who: str, alarm_id: str | None = None) -> int:
+        """Somebody far away knows of these critical alarms; the panel goes on as before. How many were new to them."""
+        count = 0
+        for alarm in self._chosen(alarm_id):
+            if alarm.point.severity == "critical" and alarm.active and alarm.noted_by is None:
+                alarm.noted_by = who
+                self._changes.append(self._look(alarm, "noted"))
+                count += 1
+        return count
 
     def reset(self, alarm_id: str | None = None) -> int:
         """Manual reset: what is acknowledged and back to normal goes dark; how many changed."""
         return self._person("reset", "reset", alarm_id, None)
 
-    def _person(self, event: isa.Event, change: Change, alarm_id: str | None, who: str | None) -> int:
+    def _person(
+        self, event: isa.Event, change: Change, alarm_id: str | None, who: str | None, but_critical: bool = False
+    ) -> int:
         count = 0
         for alarm in self._chosen(alarm_id):
+            if but_critical and alarm.point.severity == "critical":
+                continue
             if self._step(alarm, event):
                 alarm.acknowledged_by = who or alarm.acknowledged_by
                 self._changes.append(self._look(alarm, change))
                 count += 1
         return count
 
-    def silence(self, alarm_id: str | None = None) -> int:
+    def silence(self, alarm_id: str | None = None, *, but_critical: bool = False) -> int:
         """Silence what stands now without acknowledging it; a new alarm sounds again. How many fell silent."""
         count = 0
         for alarm in self._chosen(alarm_id):
+            if but_critical and alarm.point.severity == "critical":
+                continue
             if not alarm.silenced and self.voice_class(alarm) != "none":
                 alarm.silenced = True
                 self._changes.append(self._look(alarm, "silenced"))
@@ -300,6 +318,7 @@ class AlarmBook:
                 silenced=was.silenced,
                 shadow=was.shadow,
                 acknowledged_by=was.acknowledged_by,
+                noted_by=was.noted_by,
                 times_raised=was.times_raised,
                 text=was.text,
                 evidence=dict(was.evidence),

@@ -127,5 +127,6 @@ HOST_POINTS = {
     "under-voltage": "host",
     "disk": "host",
     "memory": "host",
+    "config": "config-rejected",
 }
 """What a reading of the box itself raises, by its sense."""

@@ -19,11 +19,13 @@ from agent.calls.flaps import WINDOW_S as FLAP_S
 from agent.calls.flaps import Flaps
 from agent.calls.links import LinkJudge
 from agent.calls.looks import BARE_CALLS, BARE_FEW, arrivals, fresh, talk
+from agent.calls.minutes import Minutes
 from agent.calls.saved import CLASS_CALLS, classes, mapping
 from agent.calls.shadow import Proof
 from agent.calls.silence import Silence, StreamLook
 from agent.calls.standing import DETECTORS, Standing
 from agent.calls.voice import PRIOR_ABANDONED, PRIOR_DURATION, TESTS, Voice
+from agent.payloads import OVER_MIN, StreamCounts
 from agent.readings import Reading
 from agent.site import schema
 from agent.site.line import AliLine, ContactsLine, ModbusLine, SmdrLine
@@ -58,6 +60,7 @@ class CallWatch:
         self._streams = self._plain + self._class_streams()
         self._links = LinkJudge(site.line, mapping(known.get("links")))
         self._book = CallBook(site)
+        self._minutes = Minutes(now_ns)
         self._buttons = Buttons(sees_calls=bool(self._feeds))
         self._has_button = any(contact.meaning == "no-voice" for line in site.line for contact in _contacts(line))
         self._proof = Proof(site.calls.shadow_days, now_ns)
@@ -271,6 +274,7 @@ class CallWatch:
         known = [one for one in streams if one in self._streams]
         self._silent_before.difference_update(known)
         self._class_ns |= {one: now_ns for one in known if one.startswith("class:")}
+        self._minutes.call(known, now_ns)
         if self._silence is None:
             return
         if known:
@@ -394,6 +398,22 @@ class CallWatch:
             stuck = ", ".join(self._buttons.stuck(now_ns))[:200]
             out.append({"detector": "button", "presses": self._buttons.presses, "stuck": stuck})
         return out
+
+    def counts(self, now_ns: int) -> tuple[StreamCounts, ...]:
+        """How many calls came of late, and how many were to be expected; nothing where no line tells of calls."""
+        told = []
+        for stream in self._streams:
+            look = self._looks.get(stream)
+            expected = None
+            if look is not None and look.able:
+                one, five, fifteen, sixty = (round(look.rate_per_h * over / 60.0, 4) for over in OVER_MIN)
+                expected = (one, five, fifteen, sixty)
+            seen, since_s = self._minutes.seen(stream, now_ns), self._minutes.since_s(stream, now_ns)
+            since_s = None if since_s is None else round(since_s, 1)
+            told.append(
+                StreamCounts(stream=stream, seen=seen, expected=expected, alive=self._hears(stream), since_s=since_s)
+            )
+        return tuple(told)
 
     def to_save(self, now_ns: int, force: bool = False) -> dict[str, Any] | None:
         """What is learned, where it changed and an hour is over; plain JSON."""

@@ -6,7 +6,10 @@ import argparse
 import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agent.remote.choice import Choice
 
 
 def add(verbs: argparse._SubParsersAction[Any]) -> None:
@@ -22,26 +25,28 @@ def run(args: argparse.Namespace) -> int:
     import asyncio
 
     from agent.app import App
-    from agent.commands.site_file import read
+    from agent.commands.site_file import parse, text
     from agent.journal.store import StoreBusy
+    from agent.remote.choice import choose
     from agent.site.load import SiteFileInvalid
 
     logging.basicConfig(
         level=logging.DEBUG if args.verbose else logging.INFO, format="%(levelname)s %(name)s: %(message)s"
     )
-    try:
-        site = read(args.site)
-    except SiteFileInvalid as invalid:
-        for error in invalid.errors:
-            print(f"{args.site}:{error.line or 1}: {error.key}: {error.message}", file=sys.stderr)
-        return 2
 
-    async def agent() -> None:
-        await App(site).run()
+    async def agent(choice: Choice) -> bool:
+        return await App(choice.site, choice=choice, parse=parse).run()
 
-    try:
-        asyncio.run(agent())
-    except (StoreBusy, OSError) as error:
-        print(f"dialtone: {error}", file=sys.stderr)
-        return 1
-    return 0
+    while True:
+        try:
+            choice = choose(text(args.site), parse)
+        except SiteFileInvalid as invalid:
+            for error in invalid.errors:
+                print(f"{args.site}:{error.line or 1}: {error.key}: {error.message}", file=sys.stderr)
+            return 2
+        try:
+            if not asyncio.run(agent(choice)):
+                return 0
+        except (StoreBusy, OSError) as error:
+            print(f"dialtone: {error}", file=sys.stderr)
+            return 1

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from agent.site import schema
 from agent.site.load import load
+from agent.site.load import parse as parse_text
+from agent.site.load import text as read_text
+from agent.site.secrets import SecretStore
 from agent.site.walk import Key
 
 
@@ -14,6 +17,18 @@ def read(path: Path) -> schema.SiteFile:
     from agent.lines.dialects import refusal
 
     return load(path, refusal, unusable)
+
+
+def text(path: Path) -> str:
+    """The site file's own words. Raises ``SiteFileInvalid`` where it can't be read."""
+    return read_text(path)
+
+
+def parse(words: str) -> schema.SiteFile:
+    """The same of a text that stands in no file, with this machine's secrets. Raises ``SiteFileInvalid``."""
+    from agent.lines.dialects import refusal
+
+    return parse_text(words, secrets=SecretStore.of, refusal=refusal, unusable=unusable)
 
 
 def unusable(check: schema.Check) -> tuple[Key, str] | None:

@@ -44,6 +44,7 @@ def lines(status: dict[str, Any]) -> list[str]:
     out += [f"  shelved: {name}" for name in status.get("shelved", {})]
     for alarm in status["alarms"]:
         acknowledged = f", acknowledged by {alarm['acknowledged_by']}" if alarm["acknowledged_by"] else ""
+        acknowledged += f", known to {alarm['noted_by']}" if alarm["noted_by"] else ""
         out.append(f"  {alarm['severity']:8} {alarm['state']}{acknowledged}: {alarm['text']} [{alarm['id']}]")
     if not status["alarms"]:
         out.append("  no alarms")

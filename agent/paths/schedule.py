@@ -97,6 +97,15 @@ class CheckSchedule:
             slot.next_ns = min(slot.next_ns, soon_ns)
         self._due_ns = self._next_due()
 
+    def ask(self, path: str, check: str, now_ns: int) -> bool:
+        """A person asks for it now; False where it was started less than ``schema.AGAIN_S`` ago, or is no check."""
+        slot = self._slots.get((path, check))
+        if slot is None or (slot.asked_ns is not None and now_ns - slot.asked_ns < int(schema.AGAIN_S * NS)):
+            return False
+        slot.next_ns = min(slot.next_ns, now_ns)
+        self._due_ns = self._next_due()
+        return True
+
     def overdue(self, now_ns: int) -> list[tuple[str, str]]:
         """Checks whose oldest start gave no result within its time and ``OVERDUE_S`` more; each start is told once."""
         late: list[tuple[str, str]] = []

@@ -20,6 +20,8 @@ def watched(site: schema.SiteFile) -> tuple[str, ...]:
             f"under {site.host.memory_free_mb} MB of memory, its voltage and its clock"
         )
     out += [_panel(site.panel), _journal(site.journal)]
+    if site.uplink:
+        out.append(_remote(site.remote))
     return tuple(out)
 
 
@@ -37,6 +39,17 @@ def _uplink(uplink: schema.Uplink, number: int) -> str:
     )
     tls = trust if any(is_tls(url) for url in uplink.urls) else ""
     return f"uplink {uplink.id} ({order}){by}: {', then '.join(uplink.urls)}; {known}{tls}"
+
+
+def _remote(remote: schema.Remote) -> str:
+    files = "no site file"
+    if remote.config:
+        files = f"a site file signed as secret {remote.allowed_signers} allows, on trial for {remote.trial_s} s"
+    signed = [name for name in remote.commands if name in schema.SIGNED_COMMANDS]
+    plain = [name for name in remote.commands if name not in signed]
+    told = [", ".join(plain)] if plain else []
+    told += [f"with a signature {', '.join(signed)}"] if signed else []
+    return f"the NOC may send {files}; it may ask for {'; '.join(told) if told else 'nothing'}"
 
 
 def is_tls(url: str) -> bool:

@@ -61,20 +61,26 @@ def load(path: Path, refusal: Refusal | None = None, unusable: Unusable | None =
 
     ``refusal`` (``agent.lines.dialects.refusal``) also asks each line's dialect, ``unusable`` each check's own files.
     """
-    return _parse(_text(path), SecretStore.of, refusal, unusable)
+    return _parse(text(path), SecretStore.of, refusal, unusable)
 
 
 def parse(
-    text: str, *, secrets: SecretReader | None, refusal: Refusal | None = None, unusable: Unusable | None = None
+    words: str,
+    *,
+    secrets: SecretReader | Callable[[schema.SiteFile], SecretReader] | None,
+    refusal: Refusal | None = None,
+    unusable: Unusable | None = None,
 ) -> schema.SiteFile:
-    """A site file's text, read without a disk; ``secrets=None`` believes every name of a secret.
+    """A site file's text, read without a disk; ``secrets=None`` believes every name of a secret. It may be a function
+    of the site that was read: which directory they are in stands there.
 
     Raises ``SiteFileInvalid``.
     """
-    return _parse(text, lambda _site: secrets, refusal, unusable)
+    return _parse(words, secrets if callable(secrets) else lambda _site: secrets, refusal, unusable)
 
 
-def _text(path: Path) -> str:
+def text(path: Path) -> str:
+    """A site file's words. Raises ``SiteFileInvalid`` where it can't be read, is too large, or is not UTF-8."""
     try:
         with path.open("rb") as file:
             data = file.read(SIZE_MAX + 1)
@@ -168,6 +174,10 @@ def _check_secrets(site: schema.SiteFile, secrets: SecretReader | None, problems
             if why is not None:
                 at: Key = ("uplink", number, key)
                 problems.add(at, f"the secret {quoted(name)} can't be used: {why}")
+    signers = site.remote.allowed_signers if good(site.remote) else None
+    why = secrets.problem(signers, private=False) if good(signers) and signers is not None else None
+    if why is not None:
+        problems.add(("remote", "allowed_signers"), f"the secret {quoted(str(signers))} can't be used: {why}")
     if good(site.path):
         _check_path_secrets(site.path, secrets, problems)
     for number, line in enumerate(site.line):

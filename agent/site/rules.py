@@ -41,6 +41,19 @@ def check(site: schema.SiteFile, given: frozenset[str]) -> Problems:
         yield from _board(site.panel)
     if good(site.control):
         yield from _socket(site.control)
+    if good(site.remote):
+        yield from _remote(site.remote)
+
+
+def _remote(remote: schema.Remote) -> Problems:
+    """What needs a signature needs somebody who may sign."""
+    if not good(remote.allowed_signers) or remote.allowed_signers is not None:
+        return
+    if good(remote.config) and remote.config:
+        yield Problem(("remote", "config"), "signed site files need allowed_signers: who may sign them")
+    for number, name in enumerate(remote.commands if good(remote.commands) else ()):
+        if name in schema.SIGNED_COMMANDS:
+            yield Problem(("remote", "commands", number), f"{quoted(name)} needs a signature, and that allowed_signers")
 
 
 def _something_to_watch(given: frozenset[str]) -> Problems:

@@ -201,6 +201,26 @@ class Calls(Struct, frozen=True, forbid_unknown_fields=True):
     talk_s: Annotated[float, Meta(ge=5, le=120)] = 20.0
 
 
+Command = Literal["status", "report", "state", "lamp-test", "silence", "ack", "shelve", "restart", "test-call"]
+PLAIN_COMMANDS: tuple[Command, ...] = ("status", "report", "state", "lamp-test", "silence", "ack")
+SIGNED_COMMANDS: tuple[Command, ...] = ("shelve", "restart", "test-call")
+COMMANDS = PLAIN_COMMANDS + SIGNED_COMMANDS
+
+
+class Remote(Struct, frozen=True, forbid_unknown_fields=True):
+    """``[remote]``: what the NOC may do over an uplink. Local alone: no remote file can change it.
+
+    ``allowed_signers``: a secret's name, the file of ssh-keygen(1) that says who may sign. ``config``: whether signed
+    site files are taken; ``commands``: which commands. ``trial_s``: how long a new file has to prove that the NOC can
+    still be reached.
+    """
+
+    allowed_signers: SecretName | None = None
+    config: bool = False
+    commands: Annotated[tuple[Command, ...], Meta(max_length=len(COMMANDS))] = PLAIN_COMMANDS
+    trial_s: Annotated[int, Meta(ge=10, le=3600)] = 600
+
+
 class SiteFile(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -215,6 +235,7 @@ class SiteFile(Struct, frozen=True, forbid_unknown_fields=True):
     calls: Calls = field(default_factory=Calls)
     listen: Listen = field(default_factory=Listen)
     host: HostWatch | None = None
+    remote: Remote = field(default_factory=Remote)
 
 
 def check_names(path: Path) -> tuple[str, ...]:

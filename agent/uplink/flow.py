@@ -14,6 +14,10 @@ A refusal (MQTT 5, PUBACK reason 0x80 and up) is tried again after 1 s, doubling
 is set aside, counted and told, once others have been accepted since: then it is the message. While nothing else is
 accepted it is the server (its ACL, its quota), and nothing is given up; with 64 refused messages no more are begun.
 
+Where a receiver says what it has stored (``receipt``), that decides: a connection begins with what it has, not with
+what a server has acknowledged (an MQTT 3.1.1 server acknowledges what it then drops). A receiver that is silent for
+the whole of a connection is asked no more: from the next one on the server's word counts again.
+
 A server that has just started may take an event before any receiver is back, answer "no matching subscribers" (MQTT 5,
 0x10) and forget it. Such an event is tried again each second and the backlog waits, for 30 s at most: from then on this
 server's word is taken, and counted as unheard, until somebody hears again.
@@ -39,7 +43,7 @@ TOPICS_MAX = 4_096
 REFUSED_FROM = 0x80
 NO_SUBSCRIBERS = 0x10
 UNHEARD_S = 30
-STATEFUL = frozenset({"alarm", "verdict"})
+STATEFUL = frozenset({"alarm", "verdict", "config"})
 """Kinds whose newest entry is also the retained state of a topic."""
 
 What = Literal["status", "state", "event"]
@@ -109,6 +113,9 @@ class Flow:
     counts: Counts = field(default_factory=Counts)
     window: int = WINDOW_MAX
     dirty: bool = False
+    receipts: Ranges = ()
+    by_receipts: bool = False
+    _receipts_heard: bool = False
     _connected: bool = False
     _leaving: bool = False
     _session: int = 0
@@ -134,18 +141,31 @@ class Flow:
         self._connected, self._leaving = True, False
         self._session += 1
         self.window = max(1, min(WINDOW_MAX, receive_maximum))
+        if self.by_receipts:
+            self.ranges = self.receipts
+        self._receipts_heard = False
         self.ranges = r.upto(self.ranges, head)
         self._live, self._backlog = Stream("live", head, head), Stream("backlog", 0, head)
 
     def disconnected(self) -> None:
         """The connection is gone. What was done out of order beyond the first gap is forgotten: it is sent again."""
         self._settle()
+        if self._connected:
+            self.by_receipts = self._receipts_heard
         self._connected = False
         self._unheard_since_ns, self._unheard_taken = None, False
         self._status = None
         for waiting in (self._ready, self._snapshot, self._held, self._flight, self._stated):
             waiting.clear()
         self._live, self._backlog = Stream("live", 0, 0), Stream("backlog", 0, 0)
+
+    def receipted(self, stored: Ranges, head: int, *, mine: bool) -> None:
+        """A receiver has stored these, by whatever way they came; ``mine``: it says so over this one."""
+        self.receipts = r.upto(r.merged((*self.receipts, *stored)), head)
+        self.ranges = r.bounded(r.merged((*self.ranges, *self.receipts)))
+        self._receipts_heard = self._receipts_heard or mine
+        self.by_receipts = self.by_receipts or mine
+        self.dirty = True
 
     def status(self) -> None:
         """Send the status: the birth, its renewal, the farewell. One waits at most; the newest words count."""

@@ -11,7 +11,7 @@ import msgspec
 from agent import __version__
 from agent.clock import Wall
 from agent.journal.entry import Entry
-from agent.payloads import CloudEvent, Health, Status
+from agent.payloads import Calls, CloudEvent, Health, Status
 from agent.site import schema
 from agent.uplink.topics import Topics
 
@@ -32,6 +32,7 @@ class Message:
     retain: bool
     content_type: str = JSON
     expiry_s: int | None = None
+    correlation: bytes = b""
 
 
 class _Raised(msgspec.Struct):
@@ -74,7 +75,8 @@ class Messages:
 
     def state(self, entry: Entry) -> Message:
         """An alarm's or the verdict's newest entry as the retained state of its topic; cleared is said, never empty."""
-        topic = self._topics.alarm(entry.key) if entry.kind == "alarm" else self._topics.verdict
+        others = {"verdict": self._topics.verdict, "config": self._topics.reported}
+        topic = others.get(entry.kind) or self._topics.alarm(entry.key)
         body = {**self._data(entry), "entry": entry.id, "at": entry.wall}
         return Message(topic, self._encoder.encode(body), 1, True)
 
@@ -115,6 +117,22 @@ class Messages:
             box=dict(box),
         )
         return Message(self._topics.health, self._encoder.encode(body), 0, False, expiry_s=VALID_S)
+
+    def calls(self, said: Mapping[str, Any], store: str, wall: Wall) -> Message:
+        """How many calls came, minute by minute. ``said``: the ``mode``, ``shares`` and ``streams`` of ``Calls``."""
+        body = Calls(
+            site=self._site.id,
+            probe=self._site.probe,
+            uplink=self._uplink,
+            store=store,
+            at=wall.utc,
+            synced=wall.synced,
+            valid_s=VALID_S,
+            mode=said["mode"],
+            shares=self._site.shares,
+            streams=tuple(said["streams"]),
+        )
+        return Message(self._topics.calls, self._encoder.encode(body), 0, False, expiry_s=VALID_S)
 
     def times_raised(self, entry: Entry) -> int | None:
         """Which raising of its alarm an entry speaks of; None where it doesn't say."""

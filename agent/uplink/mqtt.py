@@ -19,6 +19,7 @@ from typing import Any
 from agent.site import schema
 from agent.uplink.backoff import Outcome, Version
 from agent.uplink.flow import WINDOW_MAX
+from agent.uplink.inlet import MESSAGE_MAX, SERVER_MAX, Inbound, Inlet, Waiting
 from agent.uplink.messages import Message
 from agent.uplink.paho import (
     CallbackAPIVersion,
@@ -27,10 +28,12 @@ from agent.uplink.paho import (
     DisconnectFlags,
     LogLevel,
     MQTTErrorCode,
+    MQTTMessage,
     MQTTProtocolVersion,
     PacketTypes,
     Properties,
     ReasonCode,
+    SubscribeOptions,
 )
 from agent.uplink.uplink import Accepted, Refused
 from agent.uplink.uplink import Uplink as BaseUplink
@@ -46,7 +49,8 @@ class Connection:
     """One attempt and, where it is accepted, one connection. Its futures are the loop's.
 
     ``sent``: CONNECT is on its way. ``opened``: the server's CONNACK, or Refused. ``ended``: why it is over; always
-    told in the end. ``over``: its thread, which may hang in a name look-up, is done.
+    told in the end. ``over``: its thread, which may hang in a name look-up, is done. ``granted``: the topics of the
+    inlet that the server would not let us hear.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Connection:
         client_id: str,
         will: Message,
         answered: Callable[[Sequence[tuple[int, int]]], None],
+        inlet: Inlet | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._config, self._secrets, self._url, self._version = config, secrets, url, version
@@ -74,6 +79,10 @@ class Connection:
         self._tokens: dict[int, int] = {}
         self._answers: deque[tuple[int, int]] = deque()
         self._handing_over = False
+        self._inlet = inlet
+        self._inbox = Waiting()
+        self._refused: tuple[str, ...] = ()
+        self.granted: asyncio.Future[tuple[str, ...]] = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name=f"uplink {config.id}", daemon=True)
 
     # -- from the loop's thread --------------------------------------------------------------------------------------
@@ -114,6 +123,16 @@ class Connection:
         if not self.ended.done():
             self.ended.set_result(self._why)
 
+    def _told_heard(self) -> None:
+        inlet, message = self._inlet, self._inbox.take()
+        if inlet is not None and message is not None and not self.ended.done():
+            inlet.heard(message)
+
+    @property
+    def dropped(self) -> int:
+        """Messages that came faster than they could be taken."""
+        return self._inbox.dropped
+
     def _told_answers(self) -> None:
         self._handing_over = False  # first: what comes in from now on is handed over anew
         answers = []
@@ -145,7 +164,11 @@ class Connection:
             way = Way.of(self._url)
             source = source_address(self._config.interface, way.host) if self._config.interface else ""
             client = self._made(way)
-            clean: dict[str, Any] = {"clean_start": True} if self._version == "5" else {}
+            clean: dict[str, Any] = {}
+            if self._version == "5":
+                largest = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+                largest.MaximumPacketSize = SERVER_MAX
+                clean = {"clean_start": True, "properties": largest}
             client.connect(way.host, way.port, self._config.keepalive_s, bind_address=source, **clean)
             self._client = client
             self._to_loop(_settle, self.sent)
@@ -187,6 +210,9 @@ class Connection:
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_log = self._on_log
+        if self._inlet is not None:
+            client.on_message = self._on_message
+            client.on_subscribe = self._on_subscribe
         client.on_socket_open = _prompt
         # Its presence alone keeps paho from writing in the publisher's thread; our loop() sees what wants writing.
         client.on_socket_register_write = _nothing
@@ -199,6 +225,8 @@ class Connection:
         properties.ContentType = message.content_type
         if message.expiry_s is not None:
             properties.MessageExpiryInterval = message.expiry_s
+        if message.correlation:
+            properties.CorrelationData = message.correlation
         return properties
 
     def _on_connect(
@@ -216,6 +244,34 @@ class Connection:
             largest_bytes=getattr(properties, "MaximumPacketSize", None),
         )
         self._to_loop(_settle, self.opened, accepted)
+        if self._inlet is not None:
+            topics: list[Any] = [(topic, 1) for topic in self._inlet.topics]
+            if self._version == "5":
+                topics = [(topic, SubscribeOptions(qos=1)) for topic in self._inlet.topics]
+            client.subscribe(topics)
+
+    def _on_subscribe(
+        self, _client: Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        topics = self._inlet.topics if self._inlet is not None else ()
+        refused = tuple(t for t, reason in zip(topics, reasons, strict=False) if reason.is_failure)
+        self._to_loop(_settle, self.granted, refused)
+
+    def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        properties = message.properties
+        fits = len(message.payload) <= MESSAGE_MAX
+        self._inbox.put(
+            Inbound(
+                self._config.id,
+                message.topic,
+                bytes(message.payload) if fits else b"",
+                message.retain,
+                len(message.payload),
+                str(getattr(properties, "ResponseTopic", "")),
+                bytes(getattr(properties, "CorrelationData", b"")),
+            )
+        )
+        self._to_loop(self._told_heard)
 
     def _on_disconnect(
         self, _client: Client, _data: Any, flags: DisconnectFlags, reason: ReasonCode, _properties: Properties | None

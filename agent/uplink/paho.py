@@ -12,11 +12,12 @@ _known = _KEPT_OUT in sys.modules
 if not _known:
     sys.modules[_KEPT_OUT] = None  # type: ignore[assignment]  # an import of it fails, as where it is not installed
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags  # noqa: E402
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage  # noqa: E402
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion  # noqa: E402
 from paho.mqtt.packettypes import PacketTypes  # noqa: E402
 from paho.mqtt.properties import Properties  # noqa: E402
 from paho.mqtt.reasoncodes import ReasonCode  # noqa: E402
+from paho.mqtt.subscribeoptions import SubscribeOptions  # noqa: E402
 
 if not _known:
     del sys.modules[_KEPT_OUT]
@@ -28,8 +29,10 @@ __all__ = [
     "DisconnectFlags",
     "LogLevel",
     "MQTTErrorCode",
+    "MQTTMessage",
     "MQTTProtocolVersion",
     "PacketTypes",
     "Properties",
     "ReasonCode",
+    "SubscribeOptions",
 ]

@@ -53,6 +53,11 @@ def next_hole(ranges: Ranges, after: int, head: int) -> tuple[int, int] | None:
     return (start, head) if start <= head else None
 
 
+def holds(ranges: Ranges, seq: int) -> bool:
+    """Whether ``seq`` is among them."""
+    return any(first <= seq <= last for first, last in ranges)
+
+
 def missing(ranges: Ranges, head: int) -> int:
     """How many numbers from 1 to ``head`` are not acknowledged."""
     return head - sum(min(last, head) - first + 1 for first, last in ranges if first <= head)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from agent.clock import NS, Clock
 from agent.journal.entry import Entry, Journal
 from agent.readings import Plain, Reading
+from agent.uplink import ranges as r
 from agent.uplink.flow import Flow, Received, Send, SetAside
+from agent.uplink.inlet import Inlet
 from agent.uplink.messages import Message, Messages
 
 log = logging.getLogger("dialtone.uplink")
@@ -22,12 +25,16 @@ STALLED_S = 30.0
 TOO_LARGE = 0x95  # MQTT 5: packet too large; what is over the server's limit is never sent, only counted as refused
 HEADROOM = 64  # fixed header, packet id and properties, beside topic and payload
 FAREWELL_S = 2.0
+UNSTORED_MAX = 256
+RECEIPTS = ".receipts"
+"""Behind an uplink's name: what a receiver has stored is kept beside what its server has acknowledged."""
 
 
 class Wire(Protocol):
     """A connection that was accepted."""
 
     ended: asyncio.Future[str]
+    granted: asyncio.Future[tuple[str, ...]]
 
     def publish(self, token: int, message: Message) -> None:
         """Hand a message over; what can't be handed over ends the connection. Token 0: no answer is wanted."""
@@ -48,8 +55,11 @@ class Session:
         clock: Clock,
         health: Callable[[], Mapping[str, Any]],
         largest_bytes: int | None,
+        calls: Callable[[], Mapping[str, Any] | None] = lambda: None,
+        inlet: Inlet | None = None,
     ) -> None:
         self.number = number
+        self._calls, self._inlet = calls, inlet
         self._flow, self._wire, self._messages, self._journal = flow, wire, messages, journal
         self._uplink, self._post, self._clock, self._health = uplink, post, clock, health
         self._largest_bytes = largest_bytes
@@ -58,6 +68,8 @@ class Session:
         self._refusing = False
         self._said = ("up", "")
         self._health_ns = 0
+        self._granted_told = False
+        self._unstored: deque[Received] = deque(maxlen=UNSTORED_MAX)  # alarms that no receiver has told of yet
 
     # -- its life ----------------------------------------------------------------------------------------------------
 
@@ -72,17 +84,26 @@ class Session:
                     self._flow.status()
                     self._pump()
                     self._send_health()
+                    self._send_calls()
                 self._pump()
+                self._tell_granted()
                 self.save()
                 oldest_ns = self._flow.oldest_ns
                 if oldest_ns is not None and now_ns - oldest_ns > STALLED_S * NS:
                     return f"the server has not answered for {STALLED_S:g} s"
-                await asyncio.wait({self._wire.ended}, timeout=TICK_S)
+                await self._rest()
                 if self._wire.ended.done():
                     return self._wire.ended.result()
         finally:
             if self._feeding is not None:
                 self._feeding.cancel()
+
+    async def _rest(self) -> None:
+        """A tick, or until the connection ends or the server says what it lets us hear."""
+        awaited: set[asyncio.Future[Any]] = {self._wire.ended}
+        if self._inlet is not None and not self._granted_told:
+            awaited.add(self._wire.granted)
+        await asyncio.wait(awaited, timeout=TICK_S, return_when=asyncio.FIRST_COMPLETED)
 
     async def farewell(self, why: str) -> bool:
         """Say that we go, and wait for the answer, 2 s at most; False where none came."""
@@ -124,12 +145,27 @@ class Session:
 
     def _received(self, outcome: Received, now_ns: int) -> None:
         entry = outcome.entry
-        if entry.kind == "alarm":
-            detail: dict[str, Plain] = {"received": entry.seq, "heard": outcome.heard}
-            times = self._messages.times_raised(entry)
-            if times is not None:
-                detail["times_raised"] = times
-            self._post(Reading(self._uplink, "uplink", "event", entry.key, "up", now_ns, detail))
+        if entry.kind != "alarm":
+            return
+        if self._flow.by_receipts and not r.holds(self._flow.receipts, entry.seq):
+            self._unstored.append(outcome)  # beyond the bound the oldest are forgotten: they count as unreceived
+        else:
+            self._tell_received(outcome, now_ns)
+
+    def receipted(self) -> None:
+        """A receiver has said what it has stored."""
+        stored = [one for one in self._unstored if r.holds(self._flow.receipts, one.entry.seq)]
+        for outcome in stored:
+            self._unstored.remove(outcome)
+            self._tell_received(outcome, self._clock.now_ns())
+
+    def _tell_received(self, outcome: Received, now_ns: int) -> None:
+        entry = outcome.entry
+        detail: dict[str, Plain] = {"received": entry.seq, "heard": outcome.heard}
+        times = self._messages.times_raised(entry)
+        if times is not None:
+            detail["times_raised"] = times
+        self._post(Reading(self._uplink, "uplink", "event", entry.key, "up", now_ns, detail))
 
     def _set_aside(self, outcome: SetAside, now_ns: int) -> None:
         about = outcome.entry.id if outcome.entry is not None else ""
@@ -147,6 +183,8 @@ class Session:
         if self._flow.dirty:
             self._flow.dirty = False
             self._journal.save_ranges(self._uplink, self._flow.ranges)
+            if self._flow.receipts:
+                self._journal.save_ranges(self._uplink + RECEIPTS, self._flow.receipts)
 
     def _pump(self) -> None:
         """Hand over all that may go now, and see that the next page is being read."""
@@ -194,11 +232,36 @@ class Session:
         if self._largest_bytes is None or self._size(message) <= self._largest_bytes:
             self._wire.publish(0, message)
 
+    def _send_calls(self) -> None:
+        """Never queued either."""
+        said = self._calls()
+        if said is not None:
+            self.say(self._messages.calls(said, self._journal.store_id, self._clock.wall()))
+
+    def say(self, message: Message) -> bool:
+        """Send a message that is no entry's: an answer. Whether it was handed over; nobody waits for its PUBACK."""
+        if self._wire.ended.done() or (self._largest_bytes is not None and self._size(message) > self._largest_bytes):
+            return False
+        self._wire.publish(0, message)
+        return True
+
+    def report_now(self) -> None:
+        """Say again how the box is and what stands."""
+        self._flow.status()
+        self._snapshot_read = False
+        self._health_ns = 0
+        self._pump()
+
+    def _tell_granted(self) -> None:
+        if self._inlet is not None and self._wire.granted.done() and not self._granted_told:
+            self._granted_told = True
+            self._inlet.granted(self._uplink, self.number, self._wire.granted.result())
+
     async def _feed(self) -> None:
         """Read what the flow wants from the journal, one page after the other; a failure is tried again next tick."""
         try:
             if not self._snapshot_read:
-                for kind in ("verdict", "alarm"):
+                for kind in ("config", "verdict", "alarm"):
                     self._flow.snapshot(await self._journal.latest(kind))
                 self._snapshot_read = True
                 self._later()

@@ -57,3 +57,37 @@ class Topics:
     def event(self) -> str:
         """Every journal entry."""
         return f"{self.base}/event"
+
+    @property
+    def calls(self) -> str:
+        """Counts of calls, every minute, QoS 0, not retained."""
+        return f"{self.base}/calls"
+
+    @property
+    def desired(self) -> str:
+        """In, retained: the signed site file that the NOC wishes for."""
+        return f"{self.base}/config/desired"
+
+    @property
+    def reported(self) -> str:
+        """Out, retained: which site file runs, and what became of the one that was wished for."""
+        return f"{self.base}/config/reported"
+
+    @property
+    def commands(self) -> str:
+        """In, never retained: a filter for every command."""
+        return f"{self.base}/cmd/+"
+
+    def reply(self, command: str) -> str:
+        """Out: the answer to a command."""
+        return f"{self.base}/cmd/{level(command)}/reply"
+
+    @property
+    def receipt(self) -> str:
+        """In: what a receiver has stored."""
+        return f"{self.base}/receipt"
+
+
+def pool(share: str) -> str:
+    """In, retained: how the sites that share something fare by their calls."""
+    return f"{ROOT}/pool/{level(share)}"

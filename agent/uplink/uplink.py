@@ -11,13 +11,15 @@ from typing import Any, Protocol
 
 from agent.clock import Clock
 from agent.journal.entry import Entry, Journal
+from agent.payloads import Receipt
 from agent.readings import Plain, Reading
 from agent.site import schema
 from agent.uplink import ranges as r
 from agent.uplink.backoff import Backoff, Outcome, Version, Ways
 from agent.uplink.flow import Counts, Flow
+from agent.uplink.inlet import Inlet
 from agent.uplink.messages import Message, Messages
-from agent.uplink.session import Session
+from agent.uplink.session import RECEIPTS, Session
 from agent.uplink.way import Secrets
 
 log = logging.getLogger("dialtone.uplink")
@@ -49,6 +51,7 @@ class Connecting(Protocol):
     sent: asyncio.Future[None]
     opened: asyncio.Future[Accepted]
     ended: asyncio.Future[str]
+    granted: asyncio.Future[tuple[str, ...]]
     over: asyncio.Future[None]
 
     def start(self) -> None: ...
@@ -58,7 +61,8 @@ class Connecting(Protocol):
 
 
 Connector = Callable[
-    [schema.Uplink, Secrets, str, Version, str, Message, Callable[[Sequence[tuple[int, int]]], None]], Connecting
+    [schema.Uplink, Secrets, str, Version, str, Message, Callable[[Sequence[tuple[int, int]]], None], Inlet | None],
+    Connecting,
 ]
 
 
@@ -77,6 +81,8 @@ class Uplink:
         clock: Clock,
         health: Callable[[], Mapping[str, Any]],
         rng: random.Random,
+        calls: Callable[[], Mapping[str, Any] | None] = lambda: None,
+        inlet: Inlet | None = None,
     ) -> None:
         self.id = config.id
         self._config, self._journal, self._secrets = config, journal, secrets
@@ -84,6 +90,7 @@ class Uplink:
         self._client_id = f"dialtone-{site.id}-{site.probe}-{config.id}"
         self._messages = Messages(site, config.id)
         self._rng = rng
+        self._calls, self._inlet = calls, inlet
         self._backoff = Backoff(rng.random)
         self._ways = Ways(config.urls)
         self._flow: Flow | None = None
@@ -103,7 +110,8 @@ class Uplink:
     async def run(self) -> None:
         """Report until cancelled; then says goodbye, 2 s at most."""
         ranges = r.upto(await self._journal.ranges(self.id), self._journal.head)
-        self._flow = Flow(ranges, self._counts)
+        receipts = r.upto(await self._journal.ranges(self.id + RECEIPTS), self._journal.head)
+        self._flow = Flow(ranges, self._counts, receipts=receipts, by_receipts=bool(receipts))
         while True:
             again_at_once = await self._try()
             if not again_at_once:
@@ -113,6 +121,22 @@ class Uplink:
         """The journal has these on disk. Where there is no connection the journal keeps them for the next one."""
         if self._session is not None:
             self._session.committed(entries)
+
+    def say(self, message: Message) -> bool:
+        """Send a message that is no entry's, where there is a connection; whether it was handed over."""
+        return self._session is not None and self._session.say(message)
+
+    def receipted(self, receipt: Receipt, *, mine: bool) -> None:
+        """A receiver says what it has stored; ``mine``: it said so over this uplink."""
+        if self._flow is not None and receipt.store == self._journal.store_id:
+            self._flow.receipted(receipt.ranges, self._journal.head, mine=mine)
+            if self._session is not None:
+                self._session.receipted()
+
+    def report_now(self) -> None:
+        """Say again how the box is and what stands."""
+        if self._session is not None:
+            self._session.report_now()
 
     def status(self) -> dict[str, Any]:
         """How it stands, for ``status --json``."""
@@ -127,6 +151,7 @@ class Uplink:
             "held": flow.held if flow is not None else 0,
             "backlog": flow.waiting(self._journal.head) if flow is not None else self._journal.head,
             "acknowledged": [list(pair) for pair in flow.ranges] if flow is not None else [],
+            "stored": [list(pair) for pair in flow.receipts] if flow is not None else [],
             "connects": self._connects,
             "attempts": self._attempts,
             "last_error": self._last_error,
@@ -149,7 +174,14 @@ class Uplink:
         wall = self._clock.wall()
         will = self._messages.status("lost", number, self._journal.store_id, wall, "connection lost")
         connection = self.connection(
-            self._config, self._secrets, self._ways.url, self._ways.version, self._client_id, will, self._answered
+            self._config,
+            self._secrets,
+            self._ways.url,
+            self._ways.version,
+            self._client_id,
+            will,
+            self._answered,
+            self._inlet,
         )
         connection.start()
         try:
@@ -201,6 +233,8 @@ class Uplink:
             self._clock,
             self._health,
             accepted.largest_bytes,
+            self._calls,
+            self._inlet,
         )
         self._session = session
         detail: dict[str, Plain] = {"url": self._ways.url, "protocol": self._version, "session": self._number}

@@ -151,7 +151,10 @@ class Subscriber:
     def _on_message(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         topic = "/".join(message.topic.split("/")[4:])
         properties = message.properties.json() if message.properties is not None else {}
-        body = json.loads(message.payload)
+        try:
+            body = json.loads(message.payload)
+        except ValueError:  # a test sent garbage down to the agent
+            body = {}
         self.heard.append(Heard(time.monotonic(), topic, body, message.retain, properties))
 
     def events(self) -> list[Heard]:

@@ -1,0 +1,1 @@
+"""What comes in from the NOC: signed configuration, commands, receipts, and how the neighbours fare."""

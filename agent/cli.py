@@ -24,6 +24,7 @@ MODULES = (
     "decode",
     "replay",
     "reflector",
+    "watch",
     "verify",
 )
 

@@ -59,7 +59,8 @@ PURE = """
     agent/replay/timeline.py agent/sim/outages/story.py agent/site/checks.py agent/site/path_rules.py agent/site/uris.py
     agent/site/describe_paths.py
     agent/remote/envelope.py agent/remote/commands.py agent/remote/desired.py agent/remote/local_only.py
-    agent/remote/trial.py agent/remote/peers.py agent/uplink/inlet.py
+    agent/remote/trial.py agent/remote/peers.py agent/uplink/inlet.py agent/fleet/said.py agent/fleet/probe.py
+    agent/fleet/state.py agent/fleet/together.py agent/fleet/pool.py agent/fleet/screen.py
     agent/payloads.py agent/callers.py agent/alarms agent/calls agent/verdict agent/lines/tl1.py
     agent/lines/tl1_grammar.py agent/lines/tl1_text.py agent/lines/tl1_session.py agent/lines/tl1_login.py
     agent/lines/tl1_command.py agent/lines/tl1_words.py agent/lines/atag.py agent/lines/framing.py

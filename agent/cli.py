@@ -24,7 +24,9 @@ MODULES = (
     "decode",
     "replay",
     "reflector",
+    "config",
     "watch",
+    "schema",
     "verify",
 )
 

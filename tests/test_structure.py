@@ -33,6 +33,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("agent.uplink",),
     ("agent.remote",),
     ("agent.fleet",),
+    ("agent.schemas",),
     ("agent.control",),
     ("agent.host_judge",),
     ("agent.host",),

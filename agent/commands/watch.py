@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from agent.fleet.listener import Files, Listener
+from agent.commands import broker
 
 DESCRIPTION = """\
 Listen to what the probes of all sites report to BROKER and show it, worst first: who is in alarm, who is lost, which
@@ -30,7 +29,7 @@ def add(verbs: argparse._SubParsersAction[Any]) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verb.add_argument("broker", metavar="BROKER", help="mqtt://host[:port] or mqtts://host[:port]")
+    broker.options(verb)
     verb.add_argument("--json", action="store_true", help="print one JSON object a line, on change and each minute")
     verb.add_argument("--once", type=float, metavar="SECONDS", help="listen so long, print once, and end")
     verb.add_argument("--sites", nargs="+", metavar="ID", help="only these sites")
@@ -38,11 +37,6 @@ def add(verbs: argparse._SubParsersAction[Any]) -> None:
     verb.add_argument("--sign", type=Path, metavar="KEY", help="publish the pools, signed with this SSH key")
     verb.add_argument("--as", dest="name", metavar="NAME", help="who signs")
     verb.add_argument("--share", metavar="NAME", help="divide the load among the watchers of this name (MQTT 5)")
-    verb.add_argument("--ca", type=Path, metavar="FILE", help="the CA to trust alone (PEM); else this system's")
-    verb.add_argument("--certificate", type=Path, metavar="FILE", help="our certificate (PEM)")
-    verb.add_argument("--key", type=Path, metavar="FILE", help="its key (PEM)")
-    verb.add_argument("--user", metavar="NAME", help="user name at the broker")
-    verb.add_argument("--password-file", type=Path, metavar="FILE", help="its password; never on a command line")
     verb.set_defaults(run=run)
 
 
@@ -63,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         name=args.name or "",
         share=args.share,
     )
-    return Watching(settings, listener(args)).run()
+    connection = broker.listener(args, sites=args.sites, share=args.share)
+    return Watching(settings, connection).run()
 
 
 def wrong(args: argparse.Namespace) -> str:
@@ -71,14 +66,7 @@ def wrong(args: argparse.Namespace) -> str:
     import re
 
     from agent.fleet.said import ID
-    from agent.uplink.way import Way, WayBlocked
 
-    try:
-        way = Way.of(args.broker)
-    except WayBlocked:
-        return "BROKER is mqtt://host[:port] or mqtts://host[:port]"
-    if "@" in args.broker:
-        return "a user is given by --user and a password by --password-file, never in BROKER"
     for name in [*(args.sites or ()), *(args.pool or ())]:
         if not ID.match(name):
             return f"{name[:40]!r} is no id: lower-case letters, digits and hyphens, at most 32"
@@ -94,47 +82,4 @@ def wrong(args: argparse.Namespace) -> str:
         return "--share is letters, digits, hyphens and underscores, at most 32"
     if args.share is not None and (args.sign or args.pool):
         return "with --share a watch hears only a part of the calls and can judge no pools; leave --pool and --sign out"
-    if (args.certificate is None) != (args.key is None):
-        return "--certificate and --key go together"
-    if not way.tls and (args.ca or args.certificate):
-        return "--ca, --certificate and --key are for mqtts://"
-    if args.password_file is not None and args.user is None:
-        return "--password-file needs --user"
-    return unreadable(args)
-
-
-def unreadable(args: argparse.Namespace) -> str:
-    """Which file can't be used, and why; or nothing."""
-    secrets = files(args)
-    for name in secrets.names:
-        problem = secrets.problem(name, private=name in ("key", "password"))
-        if problem:
-            return problem
-    return ""
-
-
-def files(args: argparse.Namespace) -> Files:
-    """The secrets of the command line."""
-    from agent.fleet.listener import Files
-
-    given = {"ca": args.ca, "certificate": args.certificate, "key": args.key, "password": args.password_file}
-    return Files({name: path for name, path in given.items() if path is not None})
-
-
-def listener(args: argparse.Namespace) -> Listener:
-    """The connection that the options ask for."""
-    from agent.fleet.listener import Listener
-    from agent.site import schema
-
-    secrets = files(args)
-    named = {name: name if name in secrets.names else None for name in ("ca", "certificate", "key", "password")}
-    config = schema.Uplink(
-        id="watch",
-        urls=(args.broker,),
-        user=args.user,
-        password=named["password"],
-        ca=named["ca"],
-        certificate=named["certificate"],
-        key=named["key"],
-    )
-    return Listener(config, secrets, sites=args.sites, share=args.share)
+    return broker.wrong(args)

@@ -138,7 +138,7 @@ def filters(sites: Sequence[str] | None, share: str | None) -> list[str]:
 class Listener:
     """Stays connected until ``stop``. ``config``: user, and which of ``secrets`` are used, as an uplink's.
 
-    ``draw`` gives numbers in [0, 1) for the jitter.
+    ``topics``: to hear these alone, instead of what a watch hears. ``draw`` gives numbers in [0, 1) for the jitter.
     """
 
     def __init__(
@@ -146,13 +146,14 @@ class Listener:
         config: schema.Uplink,
         secrets: Secrets,
         *,
+        topics: Sequence[str] | None = None,
         sites: Sequence[str] | None = None,
         share: str | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self.inbox = Inbox()
         self._config, self._secrets = config, secrets
-        self._sites, self._share = sites, share
+        self._topics, self._sites, self._share = topics, sites, share
         self._client_id = f"dialtone-watch-{random.getrandbits(32):08x}"
         self._ways = Ways(config.urls)
         self._backoff = Backoff(draw)
@@ -278,7 +279,7 @@ class Listener:
             self._remarks.append("this broker shares no subscriptions: this watch gets everything")
         # First: what the server sends from here on is heard anew.
         self.inbox.put(Link(True, "", tuple(self._remarks)))
-        self._asked = filters(self._sites, share)
+        self._asked = list(self._topics) if self._topics is not None else filters(self._sites, share)
         topics: list[Any] = [(topic, 1) for topic in self._asked]
         if self._five:
             topics = [(topic, SubscribeOptions(qos=1)) for topic in self._asked]

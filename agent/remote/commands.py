@@ -51,7 +51,7 @@ class Refused(Exception):
 class Document(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a command says. ``expires``: RFC 3339. A signed one also names site, probe and command."""
 
-    id: Annotated[str, Meta(pattern=ID.pattern)]
+    id: Annotated[str, Meta(pattern="^" + ID.pattern)]  # msgspec searches
     expires: Annotated[str, Meta(max_length=40)]
     args: dict[Annotated[str, Meta(max_length=32)], str | int | float | bool | None] = {}
     site: str | None = None

@@ -248,7 +248,7 @@ def test_tls_verifies_both_sides(tmp_path: Path) -> None:
         key = tmp_path / "client.key"
         key.write_bytes((b.directory / "client.key").read_bytes())
         key.chmod(0o644)
-        url, ours = f"mqtts://localhost:{b.port}", ["--certificate", f"{b.directory}/client.pem", "--key", str(key)]
+        url, ours = f"mqtts://localhost:{b.port}", ["--certificate", f"{b.directory}/client.pem", "--tls-key", str(key)]
         refused = watch(url, "--once", "1", "--ca", f"{b.directory}/ca.pem", *ours)
         assert refused.returncode == 2
         assert "open to everybody" in refused.stderr
@@ -320,7 +320,7 @@ def test_a_terminal_of_any_size_is_drawn() -> None:
         (["mqtt://x", "--share", "a", "--pool", "b"], "no pools"),
         (["mqtt://x", "--ca", "nowhere"], "mqtts://"),
         (["mqtts://x", "--ca", "nowhere"], "there is no file nowhere"),
-        (["mqtts://x", "--certificate", "nowhere"], "--key"),
+        (["mqtts://x", "--certificate", "nowhere"], "--tls-key"),
         (["mqtt://x", "--password-file", "nowhere"], "--user"),
         (["mqtt://x", "--once", "0"], "--once"),
     ],

@@ -6,17 +6,23 @@ import base64
 import contextlib
 import hashlib
 import json
+import shutil
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import paho.mqtt.client as mqtt
+import pytest
 
-from tests.real.brokers import HOST, Broker, Subscriber, broker, free_port, subscriber
+from agent import schemas
+from agent.control import Unanswered
+from tests.real.brokers import HOST, ROOT, Broker, Subscriber, broker, free_port, subscriber
 from tests.real.sites import Site, site, tl1, until
 
 BASE = "dialtone/v1/testville/a"
@@ -56,6 +62,7 @@ class Remote:
     key: Path
     stranger: Path
     client: mqtt.Client
+    agent: subprocess.Popen[bytes]
     ids: int = 0
     kept: dict[str, Any] = field(default_factory=dict)
 
@@ -113,7 +120,10 @@ COMMANDS = '["status", "report", "state", "lamp-test", "silence", "ack", "shelve
 
 
 @contextlib.contextmanager
-def remote(trial_s: int = 20, config: str = "allow_anonymous true") -> Iterator[Remote]:
+def remote(
+    trial_s: int = 20, config: str = "allow_anonymous true", under: Callable[[Site], tuple[str, ...]] = lambda _: ()
+) -> Iterator[Remote]:
+    """``under``: what the agent's own command stands behind."""
     with broker(config) as b, subscriber(b.port) as sub:
         extra = f"""
 [[uplink]]
@@ -141,8 +151,9 @@ trial_s = {trial_s}
             client.connect(HOST, b.port)
             client.loop_start()
             try:
-                with s.agent():
-                    made = Remote(s, b, sub, mine, stranger, client)
+                command = (*under(s), sys.executable, "-m", "agent", "run", str(s.file))
+                with s.agent(*command) as child:
+                    made = Remote(s, b, sub, mine, stranger, client, child)
                     made.becomes("local")
                     until(lambda: s.status()["uplinks"][0]["connected"], "never connected")
                     yield made
@@ -152,8 +163,8 @@ trial_s = {trial_s}
 
 
 def named(r: Remote, name: str) -> str:
-    """The local site file with another name, which harms nothing."""
-    return r.site.file.read_text().replace('id = "testville"', f'id = "testville"\nname = "{name}"')
+    """The same of a site that runs."""
+    return named_of(r.site, name)
 
 
 def test_a_signed_file_is_tried_kept_and_runs_after_a_restart() -> None:
@@ -264,7 +275,7 @@ def test_commands_are_answered_and_carried_out_once() -> None:
         assert r.command("report")["ok"]
         boot = r.site.status()["journal"]["boot"]
         assert r.command("restart", signed=True)["ok"]
-        until(lambda: r.site.ready() and r.site.status()["journal"]["boot"] == boot + 1, "it never started again")
+        until(lambda: boot_of(r.site) == boot + 1, "it never started again")
         until(lambda: r.site.status()["uplinks"][0]["connected"], "never connected again")
         assert r.command("lamp-test", id="same")["repeated"], "an id is taken once, across restarts"
 
@@ -316,3 +327,163 @@ def test_a_reply_goes_where_mqtt_5_asks_for_it() -> None:
         assert (told["id"], told["ok"], "alarms" in told["result"]) == ("q1", True, True)
         assert came[0].properties is not None
         assert came[0].properties.CorrelationData == b"abc"
+
+
+OF_TOPIC = (
+    ("status/", "status"),
+    ("health", "health"),
+    ("alarm/", "alarm"),
+    ("verdict", "verdict"),
+    ("event", "event"),
+    ("calls", "calls"),
+    ("config/reported", "config-reported"),
+    ("config/desired", "envelope"),
+)
+
+
+def of_topic(topic: str) -> str:
+    """Which payload a topic carries."""
+    if topic.startswith("cmd/"):
+        return "command-reply" if topic.endswith("/reply") else "command"
+    return next(name for start, name in OF_TOPIC if topic.startswith(start))
+
+
+def test_every_message_is_as_its_schema_says() -> None:
+    made = schemas.all_schemas()
+    for one in made.values():
+        jsonschema.Draft202012Validator.check_schema(one)
+    with remote() as r:
+        r.site.send(tl1("T1-1", "CR", "LOS", 1) + tl1("T1-2", "CR", "LOS", 2))
+        until(lambda: any(h.topic.startswith("alarm/") for h in list(r.sub.heard)), "no alarm")
+        r.command("ack")
+        r.command("state")
+        r.command("lamp-test", expires="never")
+        r.wish(named(r, "described"), 1)
+        r.becomes("applied")
+        r.site.send(tl1("T1-1", "CL", "LOS", 3))
+        until(lambda: r.sub.last("health"), "no health")
+        seen: set[str] = set()
+        for heard in list(r.sub.heard):
+            name = of_topic(heard.topic)
+            jsonschema.Draft202012Validator(made[name]).validate(heard.body)
+            seen.add(name)
+    assert seen >= {
+        "status",
+        "health",
+        "alarm",
+        "verdict",
+        "event",
+        "config-reported",
+        "command-reply",
+        "command",
+        "envelope",
+    }
+    wrong = {"state": "perhaps", "session": 1}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(made["status"]).validate(wrong)
+
+
+def test_the_asyncapi_document_names_every_channel() -> None:
+    told = schemas.asyncapi()
+    assert set(told["channels"]) == set(schemas.NAMES)
+    refs = list(json.dumps(told).split('"$ref": "')[1:])
+    for ref in refs:
+        place: Any = told
+        for step in ref.split('"')[0].removeprefix("#/").split("/"):
+            place = place[step]
+        assert isinstance(place, dict)
+
+
+def test_killed_at_each_sync_of_a_change_the_old_or_the_new_file_runs() -> None:
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("needs strace (Debian package strace)")
+    names, when = [], 0
+    while True:
+        when += 1
+
+        def under(s: Site, when: int = when) -> tuple[str, ...]:
+            folder, new = s.journal / "config", hashlib.sha256(named_of(s, "new").encode()).hexdigest()
+            paths = [folder, folder / "state.json.new", folder / f"{new}.toml.new"]
+            inject = f"inject=fdatasync,fsync:signal=SIGKILL:when={when}"
+            watched = [part for path in paths for part in ("-P", str(path))]
+            # -D: the agent itself is our child
+            return (str(strace), "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e", inject,
+                    *watched)  # fmt: skip
+
+        with remote(under=under) as r:
+            old, file = r.running(), named(r, "new")
+            new = hashlib.sha256(file.encode()).hexdigest()
+            r.wish(file, 1)
+            until(
+                lambda r=r: r.agent.poll() is not None or r.reported()["state"] == "applied",
+                "neither applied nor killed",
+            )
+            if r.agent.poll() is None:
+                break  # it came through: there is no such sync
+            r.publish("config/desired", b"", retain=True)
+            before = len(r.sub.heard)
+            with r.site.agent():
+                told = until(
+                    lambda r=r, at=before: next((h for h in r.sub.heard[at:] if h.topic == "config/reported"), None),
+                    "nothing told",
+                ).body
+                assert told["running"] in (old, new)
+                assert (told["running"] == new) == (told["source"] == "remote")
+                names.append((told["state"], "new" if told["running"] == new else "old"))
+    print(f"killed {len(names)} times: {names}")
+    assert len(names) >= 4  # strace counts by thread; tests/remote/test_vault.py meets every sync of the folder
+    assert {name for _, name in names} == {"old", "new"}
+
+
+def boot_of(s: Site) -> int | None:
+    """Which start of the agent this is; None while none answers."""
+    with contextlib.suppress(Unanswered):
+        return int(s.status()["journal"]["boot"])
+    return None
+
+
+def named_of(s: Site, name: str) -> str:
+    """The local site file with another name, which harms nothing."""
+    return s.file.read_text().replace('id = "testville"', f'id = "testville"\nname = "{name}"')
+
+
+def dialtone(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "agent", "config", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_operators_own_commands() -> None:
+    with remote() as r:
+        new, signed, url = (
+            r.site.directory / "new.toml",
+            r.site.directory / "new.signed",
+            f"mqtt://{HOST}:{r.broker.port}",
+        )
+        new.write_text(named(r, "by the operator"))
+        asked = dialtone(
+            "sign", str(new), "--key", str(r.key), "--version", "7", "--base", str(r.site.file), "-o", str(signed)
+        )
+        assert asked.returncode == 0, asked.stderr
+        changes = dialtone("diff", str(signed), str(r.site.file))
+        assert (changes.returncode, '+name = "by the operator"' in changes.stdout) == (1, True)
+        pushed = dialtone("push", str(signed), url, "--wait", "40")
+        assert (pushed.returncode, "applied" in pushed.stdout) == (0, True), pushed.stdout + pushed.stderr
+        shown = dialtone("show", url, "--site", "testville")
+        assert (shown.returncode, hashlib.sha256(new.read_bytes()).hexdigest() in shown.stdout) == (0, True)
+        again = dialtone(
+            "sign", str(new), "--key", str(r.stranger), "--version", "8", "--base", str(new), "-o", str(signed)
+        )
+        assert again.returncode == 0
+        refused = dialtone("push", str(signed), url, "--wait", "20")
+        assert refused.returncode == 1
+        new.write_text("nonsense = 1\n")
+        wrong = dialtone("sign", str(new), "--key", str(r.key), "--version", "9", "--base", str(r.site.file))
+        assert (wrong.returncode, "nonsense" in wrong.stderr) == (2, True)
+        assert dialtone("show", "http://x", "--site", "testville").returncode == 2

@@ -98,6 +98,8 @@ def test_a_broker_that_was_away_gets_every_event_once_and_new_alarms_before_the_
         s.agent(),
     ):
         until(lambda: connected(s), "never connected")
+        # What the broker has acknowledged and not yet handed on would end with it: this one keeps nothing.
+        until(lambda: len(heard.ids()) == s.status()["journal"]["head"], "the first events never came")
         b.stop()
         until(lambda: not connected(s), "the loss was not seen")
         end, atag = time.monotonic() + OUTAGE_S, 0
@@ -119,7 +121,7 @@ def test_a_broker_that_was_away_gets_every_event_once_and_new_alarms_before_the_
             assert time.monotonic() < patience, "never connected again"
         until(lambda: s.status()["uplinks"][0]["backlog"] == 0, "not all reported", 120)
         head = s.status()["journal"]["head"]
-        until(lambda: len(heard.ids()) >= head, f"only {len(heard.ids())} of {head} events came")
+        until(lambda: len(heard.ids()) >= head, "not every event came")
         assert sorted(map(seq_of, heard.ids())) == list(range(1, head + 1)), "every event, once by id"
         order = [seq_of(str(h.body["id"])) for h in heard.events()]
         raised = [h for h in heard.events() if "los_t9-" in str(h.body["data"].get("id"))]

@@ -44,6 +44,7 @@ CLOCK_EVERY_NS, CLOCK_LOOK_S, CLOCK_STEP_S = 60 * NS, 5.0, 2.0
 WELL_S = 30.0  # a shell that has run this long after a failure is well again
 KEYED = frozenset({"alarm", "command"})
 KEYS = {"verdict": "verdict", "config": "config"}
+STATED = frozenset({"alarm", "verdict"})
 AT_ONCE = frozenset({"config", "command"})
 """Of what the desk records: on disk before anything is done of it."""
 RESTART_S = 0.5  # in which the answer to whoever asked for it goes out
@@ -99,6 +100,7 @@ class App:
         self._journal = await JournalWriter.open(
             Path(self._site.journal.directory),
             self._site.journal.max_mb * 1024 * 1024,
+            max_days=self._site.journal.max_days,
             clock=self._clock,
             on_committed=self._committed,
             on_fault=self._journal_fault,
@@ -189,11 +191,13 @@ class App:
             secrets = SecretStore.of(site)
             self._build_desk(secrets)
             inlet = self._desk.inlet
-            calls = self._core.calls
+            more = (self._core.calls, inlet, {x.id: x.circuit_id for x in (*site.line, *site.path) if x.circuit_id})
             self._uplinks = [
-                Uplink(u, site.site, self._journal, secrets, post, self._clock, self._health, self._rng, calls, inlet)
+                Uplink(u, site.site, self._journal, secrets, post, self._clock, self._health, self._rng, *more)
                 for u in site.uplink
             ]
+            for uplink in self._uplinks:
+                uplink.beside(self._uplinks)
 
     def _build_desk(self, secrets: SecretStore) -> None:
         """Where what the NOC sends arrives."""
@@ -340,6 +344,8 @@ class App:
             return
         wall = self._clock.wall()
         payload = labels.labelled(record.payload, self._clock)
+        if record.kind in STATED and self._choice is not None:
+            payload["config"] = self._choice.sha256
         key = str(payload.get("id", "")) if record.kind in KEYED else KEYS.get(record.kind, "")
         self._journal.put(
             Pending(

@@ -200,6 +200,10 @@ class Core:
         if reading.kind in ("probe-ok", "probe-fail"):
             self._uplinks_up[reading.source] = reading.kind == "probe-ok"
             self._judge_uplinks(now_ns)
+        elif reading.kind == "event" and "certificate" in reading.detail:
+            text = f"The way out {reading.source}, {reading.subject} certificate: {reading.detail['certificate']}."
+            where, near = f"{reading.source}-{reading.subject}", reading.state == "degraded"
+            self._book.condition("uplink", "uplink-certificate", where, near, now_ns, text=text)
         elif reading.kind == "event" and reading.detail.get("received") is not None:
             raised = self._unreceived.get(reading.subject)
             if reading.detail.get("times_raised", raised) == raised:  # not the receipt of an earlier raise
@@ -279,7 +283,7 @@ class Core:
             self._judge_call_path(judged, now_ns)
         if verdict is None:
             return ()
-        told = {**msgspec.to_builtins(verdict), "mode": self._book.quiet.mode}
+        told = {**msgspec.to_builtins(verdict), "mode": self._book.quiet.mode, "senses": self._live()}
         return (Record("verdict", {**told, "duty": self._opinion.duty(now_ns)}, urgent=True),)
 
     def _critical_text(self) -> str | None:
@@ -355,8 +359,12 @@ class Core:
                 self._unreceived[change.id] = change.times_raised
             if not change.active:
                 self._unreceived.pop(change.id, None)
-            records.append(Record("alarm", msgspec.to_builtins(change), urgent=True))
+            records.append(Record("alarm", {**msgspec.to_builtins(change), "senses": self._live()}, urgent=True))
         return records
+
+    def _live(self) -> dict[str, Any]:
+        live: dict[str, Any] = msgspec.to_builtins(self._senses.live())
+        return live
 
     def calls(self) -> dict[str, Any] | None:
         """The core's part of ``calls``; None where no line tells of calls."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,8 +11,10 @@ import msgspec
 
 from agent.clock import NS, Clock, Wall, rfc3339
 from agent.clock import unix_s as unix_s
-from agent.journal.entry import Entry
+from agent.journal.entry import Entry, Journal
 from agent.payloads import AlarmState
+
+RECENT = 200
 
 
 def labelled(payload: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
@@ -32,6 +35,20 @@ def labelled(payload: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
 
     labelled_payload: dict[str, Any] = walk(payload)
     return labelled_payload
+
+
+async def newest_s(journal: Journal) -> float:
+    """When the newest entry was written by a clock that was set (UTC): it is later than that. 0 where none is known.
+
+    Looked for among the last 200: a box without a clock of its own writes some at each start before it is set. Raises
+    what ``journal.read`` raises.
+    """
+    head = journal.head
+    for entry in reversed(await journal.read(max(0, head - RECENT), head, RECENT)):
+        if entry.synced:
+            with contextlib.suppress(ValueError, OverflowError):
+                return unix_s(entry.wall)
+    return 0.0
 
 
 def rebase(state: AlarmState, entry: Entry, now_ns: int, wall: Wall) -> AlarmState:

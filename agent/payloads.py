@@ -37,6 +37,27 @@ class AlarmState(Struct, frozen=True, kw_only=True, omit_defaults=False):
     mode: Literal["normal", "diverted", "service"] = "normal"
     noted_by: str | None = None
     """Who acknowledged it from afar; a critical alarm goes on in the room all the same."""
+    acknowledged_where: Literal["room", "afar"] | None = None
+
+
+class Live(Struct, frozen=True):
+    """How many of a site's senses are heard, and which are not: at most 8 of them, as ``path/check`` or ``line``."""
+
+    heard: int
+    of: int
+    unknown: tuple[str, ...] = ()
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """What an alarm and the verdict say of the moment they were written in, beside their own.
+
+    ``senses``: what the box could hear. ``config``: SHA-256 of the running site file. ``age_s``: how long an alarm
+    had stood, by the monotonic clock, so right whatever the wall clock says.
+    """
+
+    senses: Live | None = None
+    config: str | None = None
+    age_s: float | None = None
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -59,8 +80,30 @@ class Status(Struct, frozen=True, kw_only=True):
     synced: bool = False
 
 
+class Digest(Struct, frozen=True):
+    """Of the standing alarms: how many, and a SHA-256 over ``ID STATE`` of each, sorted, one a line."""
+
+    standing: int
+    sha256: str
+
+
+class Box(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How the box is. ``error``: it could not be told, and the rest is missing. ``journal``: store, boot, head, bytes,
+    waiting, dropped, fault and more, as in ``status``; ``config``: which site file runs, as in ``config/reported``."""
+
+    uptime_s: float | None = None
+    version: str | None = None
+    lamps: dict[str, str] = {}
+    horn: Literal["none", "alarm", "ringback", "trouble"] | None = None
+    alarms: Digest | None = None
+    mode: Literal["normal", "diverted", "service"] | None = None
+    journal: dict[str, Any] = {}
+    config: dict[str, Any] = {}
+    error: str | None = None
+
+
 class Health(Struct, frozen=True, kw_only=True):
-    """``health``: every 60 s, QoS 0, never queued. ``box`` is what the app says: lamps, horn, digest of alarms.
+    """``health``: every 60 s, QoS 0, never queued. ``box`` is a ``Box``; a receiver takes what it knows of it.
 
     ``waiting``: journal entries not yet acknowledged by this uplink's server; ``head`` the newest entry.
     """
@@ -99,7 +142,10 @@ class CloudEvent(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Receipt(Struct, frozen=True, kw_only=True):
-    """``receipt``: what a receiver says it has stored, as inclusive ranges of one store's sequence numbers."""
+    """``receipt``: what a receiver says it has stored, as inclusive ranges of one store's sequence numbers.
+
+    To be said again at each birth (``status/UPLINK`` up), or retained: a kill may cost the box the newest ones.
+    """
 
     store: str
     receiver: str

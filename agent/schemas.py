@@ -12,7 +12,19 @@ import msgspec
 from msgspec import Struct
 
 from agent import __version__
-from agent.payloads import AlarmState, Calls, CloudEvent, CommandReply, Health, Pool, Receipt, Reported, Status
+from agent.payloads import (
+    AlarmState,
+    Box,
+    Calls,
+    CloudEvent,
+    CommandReply,
+    Health,
+    Moment,
+    Pool,
+    Receipt,
+    Reported,
+    Status,
+)
 from agent.remote import commands, desired
 from agent.remote.envelope import Envelope
 from agent.uplink.topics import ROOT
@@ -23,7 +35,10 @@ REFS = "#/$defs/{name}"
 
 
 class Psap(Struct, frozen=True, kw_only=True):
-    """Whose it is, from the site file; what that does not say is left out."""
+    """Whose it is, from the site file; what that does not say is left out.
+
+    ``circuit_id``: of the alarm's own line or path; ``circuit_ids``: the verdict's, all there are by line and path.
+    """
 
     site: str
     probe: str
@@ -32,6 +47,9 @@ class Psap(Struct, frozen=True, kw_only=True):
     population: int | None = None
     provider: str | None = None
     noc_phone: str | None = None
+    ticket: str | None = None
+    circuit_id: str | None = None
+    circuit_ids: dict[str, str] | None = None
 
 
 class Stated(Struct, frozen=True, kw_only=True):
@@ -64,11 +82,27 @@ class Channel:
     signed: Literal["", "always", "sometimes"] = ""
 
 
+class Dated(Struct, frozen=True, kw_only=True):
+    """What every event's ``data`` has beside its own."""
+
+    synced: bool
+    valid_s: int
+    seq: int
+    boot: int
+
+
+EVENTS: dict[str, tuple[Any, ...]] = {
+    "alarm": (AlarmState, Dated, Moment, Owned),
+    "verdict": (Verdict, Dated, Moment, Owned),
+    "config": (Reported, Dated),
+}
+"""What an event's ``data`` is by its kind, where that is more than a note for people."""
+
 CHANNELS = (
     Channel("status", "status/{uplink}", "out", (Status,), True, 1),
     Channel("health", "health", "out", (Health,), False, 0),
-    Channel("alarm", "alarm/{id}", "out", (AlarmState, Stated, Owned), True, 1),
-    Channel("verdict", "verdict", "out", (Verdict, Stated, Owned), True, 1),
+    Channel("alarm", "alarm/{id}", "out", (AlarmState, Stated, Moment, Owned), True, 1),
+    Channel("verdict", "verdict", "out", (Verdict, Stated, Moment, Owned), True, 1),
     Channel("event", "event", "out", (CloudEvent,), False, 1),
     Channel("calls", "calls", "out", (Calls,), False, 0),
     Channel("config-reported", "config/reported", "out", (Reported, Stated), True, 1),
@@ -86,7 +120,24 @@ def schema(name: str) -> dict[str, Any]:
     channel = {one.name: one for one in CHANNELS}[name]
     parts, defs = msgspec.json.schema_components(channel.types, ref_template=REFS)
     whole = parts[0] if len(parts) == 1 else {"allOf": list(parts)}
+    if name == "event":
+        conditions, more = _by_kind()
+        whole, defs = {"allOf": [whole, *conditions]}, {**defs, **more}
+    elif name == "health":
+        (box,), more = msgspec.json.schema_components((Box,), ref_template=REFS)
+        whole, defs = {"allOf": [whole, {"properties": {"box": box}}]}, {**defs, **more}
     return {"$schema": DIALECT, "title": name, **whole, "$defs": defs}
+
+
+def _by_kind() -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """An event's ``data`` by its ``type``, and what that refers to."""
+    conditions, defs = [], {}
+    for kind, types in EVENTS.items():
+        parts, more = msgspec.json.schema_components(types, ref_template=REFS)
+        of_kind = {"properties": {"type": {"const": f"dialtone.{kind}.v1"}}}
+        conditions.append({"if": of_kind, "then": {"properties": {"data": {"allOf": list(parts)}}}})
+        defs.update(more)
+    return conditions, defs
 
 
 def envelope() -> dict[str, Any]:

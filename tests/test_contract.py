@@ -60,6 +60,7 @@ def test_points_are_the_table(row: tuple[str, str, str, str, str]) -> None:
 ADDED = {
     "los", "lof", "voice-reported", "diverted", "cpe-warning", "generator-running", "port-lent", "reflector-fault",
     "test-path-fault", "calls-refused", "interface-down", "device-restarted", "link-down",
+    "uplink-certificate",
 }  # fmt: skip
 TROUBLE = {"reflector-fault", "test-path-fault", "link-down"}
 """Ours, not the callers': they chirp and never alarm."""

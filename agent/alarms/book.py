@@ -44,6 +44,7 @@ class Alarm:
     silenced: bool = False
     acknowledged_by: str | None = None
     noted_by: str | None = None
+    acknowledged_where: Literal["room", "afar"] | None = None
     times_raised: int = 0
     hold_ns: int = 0
     shadow: bool = False
@@ -67,6 +68,7 @@ class Alarm:
             times_raised=self.times_raised,
             acknowledged_by=self.acknowledged_by,
             noted_by=self.noted_by,
+            acknowledged_where=self.acknowledged_where,
             silenced=self.silenced,
             shadow=self.shadow,
             text=self.text,
@@ -201,6 +203,7 @@ class AlarmBook:
         alarm.active, alarm.raised_ns, alarm.cleared_ns = True, now_ns, None
         alarm.times_raised += 1
         alarm.silenced, alarm.acknowledged_by, alarm.noted_by = False, None, None
+        alarm.acknowledged_where = None
         alarm.horn_from_ns = now_ns + int(alarm.point.horn_after_s * NS) + alarm.hold_ns
         self._step(alarm, "abnormal")
         self._changes.append(self._look(alarm, "raised"))
@@ -256,7 +259,8 @@ class AlarmBook:
             if but_critical and alarm.point.severity == "critical":
                 continue
             if self._step(alarm, event):
-                alarm.acknowledged_by = who or alarm.acknowledged_by
+                if who is not None:
+                    alarm.acknowledged_by, alarm.acknowledged_where = who, "afar" if but_critical else "room"
                 self._changes.append(self._look(alarm, change))
                 count += 1
         return count
@@ -319,6 +323,7 @@ class AlarmBook:
                 shadow=was.shadow,
                 acknowledged_by=was.acknowledged_by,
                 noted_by=was.noted_by,
+                acknowledged_where=was.acknowledged_where,
                 times_raised=was.times_raised,
                 text=was.text,
                 evidence=dict(was.evidence),

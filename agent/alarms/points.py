@@ -76,6 +76,7 @@ POINTS: dict[str, PointType] = _table(
     PointType("cpe-warning",        "minor",    "calls",      2,   10, False, "none"),
     PointType("generator-running",  "minor",    "probe",      2,   10, False, "none"),
     PointType("uplink-lost",        "minor",    "uplink",    60,   10, False, "trouble", horn_after_s=600 - 60),
+    PointType("uplink-certificate", "minor", "uplink",    60,  300, False, "none"),
     PointType("nobody-knows",       "critical", "uplink",    60,    0, True,  "alarm"),
     PointType("sense-failed",       "minor",    "probe",     10,   30, False, "trouble"),
     PointType("port-lost",          "minor",    "probe",     10,   30, False, "trouble"),

@@ -9,6 +9,7 @@ from typing import Any
 from agent.alarms.trunks import LineJudge
 from agent.clock import NS
 from agent.evidence import feeds, onset
+from agent.payloads import Live
 from agent.readings import Reading, State
 from agent.site import schema
 from agent.site.line import ContactsLine, ModbusLine
@@ -277,6 +278,11 @@ class Senses:
         # A passive tap that has said nothing yet is no evidence that the trunks are well.
         heard = [s.heard and s.state == "up" for s in self._senses.values() if "L" in s.columns]
         return "u" if heard and all(heard) else "-"
+
+    def live(self) -> Live:
+        """What is heard now, and what is not."""
+        unknown = [f"{s.source}/{s.sense}" for s in self._senses.values() if s.state == "unknown"]
+        return Live(len(self._senses) - len(unknown), len(self._senses), tuple(unknown[:8]))
 
     def status(self) -> list[dict[str, Any]]:
         """One object a sense, for ``status --json``."""

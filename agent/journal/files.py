@@ -50,6 +50,15 @@ def lock(directory: Path) -> int:
     raise StoreBusy(f"another agent has the journal in {directory} open")
 
 
+def lock_again(directory: Path, held_fd: int) -> int:
+    """The lock of a directory that may have been made anew: the one held, where it is the same file, or a new one."""
+    with contextlib.suppress(OSError):
+        found, held = (directory / LOCK).stat(), os.fstat(held_fd)
+        if (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino):
+            return held_fd
+    return lock(directory)
+
+
 def locked(directory: Path) -> bool:
     """Whether an agent has the journal open now."""
     try:
@@ -111,7 +120,12 @@ def _corrupt_numbers(directory: Path) -> list[int]:
 
 def sync_directory(directory: Path) -> None:
     """Make names in a directory safe on disk."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sync(directory)
+
+
+def sync(path: Path) -> None:
+    """Make a file safe on disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:

@@ -1,8 +1,9 @@
-"""Keeps the store within its bound: oldest routine payloads first, then the oldest entries, every drop counted.
+"""Keeps the store within its bounds: oldest routine payloads first, then the oldest entries, every drop counted.
 
 A chain can only be cut at its front, so when all routine payloads are gone the oldest entries go whatever they are;
 the newest entry of each key stays in ``kept``. Each time room is made, one entry says what went: ``dropped`` for
-payloads, ``checkpoint`` for entries that were cut. Room is made many pages at a time, so these stay few.
+payloads, ``checkpoint`` for entries that were cut. Room is made many pages at a time, so these stay few. What is older
+than ``max_days`` (``days``) goes once a day in the same order, at most 4,096 entries a commit.
 
 The file does not shrink: freed pages are used again (no auto_vacuum, whose page map costs a write more for each new
 page). SQLite's own ``max_page_count`` is the hard bound.
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from agent.journal.days import DAYS_MAX, Days
 from agent.journal.entry import Pending
 from agent.journal.schema import COLUMNS
 
@@ -28,7 +30,9 @@ LATEST_EVICTED = 32  # at a time: looking for those back to normal costs a read 
 _CHUNK = 64
 _CHUNK_BYTES = 65_536
 _CHUNKS_MAX = 512
-_SPARE = 8  # pages for latest, ranges, meta and the entries that say what was dropped
+_CHUNKS_OLD = 64
+_ALL = (1 << 63) - 1
+_SPARE = 10  # pages for latest, ranges, meta and the entries that say what was dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +42,16 @@ class Bounds:
     pages: int
     wal_frames: int
     batch_bytes: int
+    max_days: int = DAYS_MAX
 
     @staticmethod
-    def of(max_bytes: int) -> Bounds:
+    def of(max_bytes: int, max_days: int = DAYS_MAX) -> Bounds:
         """The -wal has room for three checkpoint intervals and one transaction; the rest is the database's."""
         if max_bytes < MIN_BYTES:
             raise ValueError(f"a journal needs at least {MIN_BYTES} bytes, not {max_bytes}")
         total = max_bytes // PAGE
         wal_frames = min(1000, max(16, total // 16))
-        return Bounds(total - 3 * wal_frames - 64, wal_frames, min(256 * 1024, max_bytes // 32))
+        return Bounds(total - 3 * wal_frames - 64, wal_frames, min(256 * 1024, max_bytes // 32), max_days)
 
 
 @dataclass(slots=True)
@@ -88,52 +93,64 @@ class Room:
         """Pages that may still be filled."""
         return self._bounds.pages - self._pragma("page_count") + self._pragma("freelist_count")
 
-    def make(self, pending: Sequence[Pending]) -> list[Pending]:
-        """Room for ``pending``; the entries that say what had to go, at most three."""
+    def make(self, pending: Sequence[Pending], head: int, days: Days) -> list[Pending]:
+        """Room for ``pending``; the entries that say what had to go, at most five."""
+        self._moved = 0
+        old = self._drop_old(days.old_upto(head, pending[-1].mono_ns), pending[0])
         need = _SPARE + sum(_pages_of(p) for p in pending)
         if self.free_pages() >= need:
-            return []
+            return old
         goal = need + min(128, max(_SPARE, self._bounds.pages // 64))
         payloads, cut, evicted = Gone(), Gone(), Gone()
-        self._moved = 0
         for _ in range(_CHUNKS_MAX):
             # Keeping the newest of each key costs as much as cutting frees: so much of it, and keys must go.
-            heavy = self._moved > 2 * self._bounds.wal_frames * PAGE
+            heavy = self._heavy()
             free = self.free_pages()
             if free >= goal or (heavy and free >= need):
                 break
             if not (self._drop_payloads(payloads) or (not heavy and self._cut(cut)) or self._evict_any(evicted)):
                 break
-        return self._told(payloads, cut, evicted, pending[0])
+        return [*old, *self._told("room", payloads, cut, evicted, pending[0])]
 
-    def _told(self, payloads: Gone, cut: Gone, evicted: Gone, like: Pending) -> list[Pending]:
+    def _heavy(self) -> bool:
+        return self._moved > 2 * self._bounds.wal_frames * PAGE
+
+    def _drop_old(self, upto: int, like: Pending) -> list[Pending]:
+        """Part of what is too old, oldest first; what is left over goes with the next commits."""
+        payloads, cut = Gone(), Gone()
+        for _ in range(_CHUNKS_OLD if upto else 0):
+            if self._heavy() or not (self._drop_payloads(payloads, upto) or self._cut(cut, upto)):
+                break
+        return self._told("age", payloads, cut, Gone(), like)
+
+    def _told(self, why: str, payloads: Gone, cut: Gone, evicted: Gone, like: Pending) -> list[Pending]:
         told = []
         if payloads.kinds:
-            told.append(record("dropped", payloads.told("room"), like))
+            told.append(record("dropped", payloads.told(why), like))
             self._add("dropped_payloads", payloads.kinds.total())
         if cut.kinds:
             row = self._db.execute("SELECT value FROM meta WHERE name = 'cut_hash'").fetchone()
-            told.append(record("checkpoint", cut.told("room", hash=bytes(row[0]).hex()), like))
+            told.append(record("checkpoint", cut.told(why, hash=bytes(row[0]).hex()), like))
             self._add("cut_entries", cut.kinds.total())
         if evicted.kinds:
             told.append(record("dropped", evicted.told("latest"), like))
         return told
 
-    def _drop_payloads(self, gone: Gone) -> bool:
+    def _drop_payloads(self, gone: Gone, upto: int = _ALL) -> bool:
         rows = self._db.execute(
             "SELECT r.seq, c.kind FROM routine r LEFT JOIN chain c ON c.seq = r.seq "
-            "WHERE r.seq NOT IN (SELECT seq FROM latest) ORDER BY r.seq LIMIT ?",
-            (_CHUNK,),
+            "WHERE r.seq <= ? AND r.seq NOT IN (SELECT seq FROM latest) ORDER BY r.seq LIMIT ?",
+            (upto, _CHUNK),
         ).fetchall()
         self._db.executemany("DELETE FROM routine WHERE seq = ?", [(seq,) for seq, _ in rows])
         for seq, kind in rows:
             gone.add(seq, str(kind))
         return bool(rows)
 
-    def _cut(self, gone: Gone) -> bool:
+    def _cut(self, gone: Gone, upto: int = _ALL) -> bool:
         db = self._db
-        sql = "SELECT seq, kind, hash, coalesce(length(payload), 0) FROM chain ORDER BY seq LIMIT ?"
-        rows = db.execute(sql, (_CHUNK,)).fetchall()
+        sql = "SELECT seq, kind, hash, coalesce(length(payload), 0) FROM chain WHERE seq <= ? ORDER BY seq LIMIT ?"
+        rows = db.execute(sql, (upto, _CHUNK)).fetchall()
         if not rows:
             return False
         sizes = itertools.accumulate(row[3] for row in rows)
@@ -173,7 +190,7 @@ class Room:
             "LEFT JOIN kept k ON k.seq = l.seq WHERE l.kind = ? ORDER BY l.seq",
             (kind,),
         ).fetchall()
-        rows.sort(key=lambda row: not _back_to_normal(row[2]))  # stable: oldest first among equals
+        rows.sort(key=lambda row: not back_to_normal(row[2]))  # stable: oldest first among equals
         for key, seq, _ in rows[:LATEST_EVICTED]:
             self._db.execute("DELETE FROM latest WHERE kind = ? AND key = ?", (kind, key))
             self._db.execute("DELETE FROM kept WHERE seq = ?", (seq,))
@@ -193,7 +210,8 @@ def _pages_of(pending: Pending) -> int:
     return -(-size // PAGE) + (size > PAGE // 2)
 
 
-def _back_to_normal(payload: bytes | None) -> bool:
+def back_to_normal(payload: bytes | None) -> bool:
+    """Whether an alarm's entry says that nothing stands any more."""
     try:
         return payload is None or json.loads(payload).get("state") == "normal"
     except (ValueError, AttributeError, RecursionError):

@@ -2,17 +2,19 @@
 
 ``chain`` holds each entry with an urgent entry's payload; routine payloads stand apart in ``routine``, so that
 dropping the oldest of them frees whole pages. ``entry`` is both together, for people and for reading. ``latest``
-names the newest entry of each key; ``kept`` holds those of them that were cut from the chain.
+names the newest entry of each key; ``kept`` holds those of them that were cut from the chain. ``day`` has one
+number for each day that the agent has run: the newest entry of that moment.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
 from agent.journal.chain import GENESIS, Sealed
-from agent.journal.entry import Entry
+from agent.journal.entry import Entry, Ranges
 
 VERSION = 1
 FILE = "journal.db"
@@ -23,6 +25,7 @@ _FIELDS = (
     "digest BLOB NOT NULL, hash BLOB NOT NULL, payload BLOB"
 )
 COLUMNS = "seq, boot, kind, urgent, mono_ns, wall, synced, key, digest, hash, payload"
+DAY = "CREATE TABLE IF NOT EXISTS day (seq INTEGER PRIMARY KEY)"
 TABLES: tuple[str, ...] = (
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
     f"CREATE TABLE chain ({_FIELDS})",
@@ -30,6 +33,7 @@ TABLES: tuple[str, ...] = (
     f"CREATE TABLE kept ({_FIELDS})",
     "CREATE TABLE latest (kind TEXT, key TEXT, seq INTEGER NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID",
     "CREATE TABLE ranges (uplink TEXT PRIMARY KEY, ranges TEXT NOT NULL) WITHOUT ROWID",
+    DAY,
     "CREATE VIEW entry AS SELECT c.seq AS seq, c.boot AS boot, c.kind AS kind, c.urgent AS urgent, "
     "c.mono_ns AS mono_ns, c.wall AS wall, c.synced AS synced, c.key AS key, c.digest AS digest, c.hash AS hash, "
     "coalesce(c.payload, r.payload) AS payload FROM chain c LEFT JOIN routine r ON r.seq = c.seq",
@@ -94,6 +98,15 @@ def rows_after(db: sqlite3.Connection, after: int, upto: int, limit: int) -> lis
     """``after < seq <= upto``, in order, at most ``limit``; entries that were cut are absent."""
     sql = f"SELECT {COLUMNS} FROM entry WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"  # noqa: S608
     return db.execute(sql, (after, upto, limit)).fetchall()
+
+
+def ranges(db: sqlite3.Connection, uplink: str) -> Ranges:
+    """What was last saved for this uplink; empty where nothing was, or nothing that makes sense."""
+    row = db.execute("SELECT ranges FROM ranges WHERE uplink = ?", (uplink,)).fetchone()
+    try:
+        return tuple((int(first), int(last)) for first, last in json.loads(row[0])) if row else ()
+    except (ValueError, TypeError):
+        return ()
 
 
 def sealed_all(store: str, rows: Iterable[Row]) -> list[Sealed]:

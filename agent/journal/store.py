@@ -8,28 +8,35 @@ has returned survives a power cut, as far as the disk tells the truth.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agent.journal import files, schema
 from agent.journal.chain import Walk, seal
+from agent.journal.days import DAYS_MAX, Days
 from agent.journal.entry import Entry, Pending, Ranges
 from agent.journal.files import StoreBusy
 from agent.journal.room import LATEST_MAX, PAGE, Bounds, Room
+from agent.journal.salvage import NOTHING, Salvaged, salvaged
 from agent.journal.schema import COLUMNS, FILE, StoreCorrupt
 
-__all__ = ["Store", "StoreBusy", "StoreCorrupt", "is_corrupt"]
+__all__ = ["Store", "StoreBusy", "StoreCorrupt", "StoreMoved", "is_corrupt"]
 
 log = logging.getLogger("dialtone.journal")
 CHECKED_AT_OPEN = 64
 # A constraint can fail only where the tree already holds what it should not.
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH}
 _SHORT_READ = sqlite3.SQLITE_IOERR_SHORT_READ
+
+
+class StoreMoved(Exception):
+    """The store's file is open, and gone from its place."""
 
 
 def is_corrupt(error: Exception, *, opening: bool = False) -> bool:
@@ -59,27 +66,33 @@ class Store:
         self._room = Room(db, bounds)
         self.set_aside: str | None = None
         self.why = ""
+        self._least_size, self._place = 0, (0, 0)
+        self._was = NOTHING  # where this store is in memory: the one on disk, which can still be read
         self._begin()
 
     # -- opening -------------------------------------------------------------------------------------------------
 
     @classmethod
-    def open(cls, directory: Path, max_bytes: int, store_id: str) -> Store:
-        """Open or make the store in ``directory``; ``store_id`` (8 random hex digits) names a new one.
+    def open(cls, directory: Path, max_bytes: int, store_id: str, max_days: int = DAYS_MAX, after: int = 0) -> Store:
+        """Open or make the store in ``directory``; ``store_id`` (8 random hex digits) names a new one, whose first
+        entry will be ``after + 1``.
 
         A damaged store is set aside and a new one made. Raises StoreBusy where another agent has it open, OSError
         where the directory won't do, sqlite3.Error where the disk won't.
         """
-        bounds = Bounds.of(max_bytes)
+        bounds = Bounds.of(max_bytes, max_days)
         files.check_directory(directory)
         lock_fd = files.lock(directory)
         try:
             try:
-                return cls(_connect(directory, bounds, store_id, 0), directory, lock_fd, bounds)
+                return cls(_connect(directory, bounds, store_id, after), directory, lock_fd, bounds)
             except (sqlite3.Error, StoreCorrupt, UnicodeDecodeError) as error:
                 if not (is_corrupt(error, opening=True) or (directory / FILE).is_dir()):
                     raise
-                return cls._anew(directory, bounds, store_id, lock_fd, 0, str(error) or type(error).__name__)
+                store = cls._anew(directory, bounds, store_id, lock_fd, after, str(error) or type(error).__name__)
+                with contextlib.suppress(sqlite3.Error):
+                    store.begin_with(salvaged(directory / str(store.set_aside)).newest)
+                return store
         except BaseException:
             os.close(lock_fd)
             raise
@@ -92,14 +105,23 @@ class Store:
         store.set_aside, store.why = name, why
         return store
 
+    def begin_with(self, newest: Sequence[Pending]) -> None:
+        """What stood in a store that could not be opened stands in this new one. Raises sqlite3.Error."""
+        for _ in self.append_all(newest):
+            pass
+
     @classmethod
-    def in_memory(cls, max_bytes: int, store_id: str) -> Store:
-        """A store that lasts as long as the process, of at most 8 MiB, for a disk that won't be written."""
+    def in_memory(cls, max_bytes: int, store_id: str, was: Salvaged = NOTHING) -> Store:
+        """A store that lasts as long as the process, of at most 8 MiB, for a disk that won't be written. It begins with
+        what stood in the one on disk, reads on from it, and is carried over later under the same numbers."""
         bounds = Bounds.of(min(max_bytes, 8 << 20))
         db = sqlite3.connect(":memory:", isolation_level=None)
-        schema.create(db, store_id, 0)
+        schema.create(db, store_id, was.head - len(was.newest))
         db.execute(f"PRAGMA max_page_count={bounds.pages}")
-        return cls(db, None, None, bounds)
+        store = cls(db, None, None, bounds)
+        store.begin_with(was.newest)
+        store._was = was
+        return store
 
     def replaced(self, store_id: str, why: str) -> Store:
         """A new store in place of this one, found damaged while open; its ``seq`` goes on where this one's ended."""
@@ -108,6 +130,46 @@ class Store:
         if self._directory is None or self._lock_fd is None:
             raise OSError(f"a journal in memory can't be damaged: {why}")
         return Store._anew(self._directory, self._bounds, store_id, self._lock_fd, self.head, why)
+
+    def check_place(self) -> None:
+        """Raises StoreMoved where the file is no longer under its name, StoreCorrupt where it was cut short."""
+        if self._directory is None:
+            return
+        try:
+            found = (self._directory / FILE).stat()
+        except OSError as error:
+            raise StoreMoved(f"{self._directory / FILE} has vanished: {error.strerror}") from error
+        if (found.st_dev, found.st_ino) != self._place:
+            raise StoreMoved(f"{self._directory / FILE} is another file now")
+        if found.st_size < self._least_size:
+            raise StoreCorrupt(f"the file was cut short, from {self._least_size} bytes to {found.st_size}")
+        self._least_size = found.st_size  # SQLite makes it smaller only as it is opened
+
+    def put_back(self) -> Store:
+        """This store, whose file is gone from its place, whole in a new file there; it must still be readable. What is
+        in its place now is set aside. Raises StoreBusy, OSError, sqlite3.Error."""
+        directory, lock_fd = self._directory, self._lock_fd
+        if directory is None or lock_fd is None:
+            raise OSError("a journal in memory has no place")
+        files.check_directory(directory)
+        new_fd = files.lock_again(directory, lock_fd)
+        try:
+            path = files.new_file(directory)
+            self._db.execute("VACUUM INTO ?", (str(path),))
+            files.sync(path)
+            if os.path.lexists(directory / FILE):
+                files.set_aside(directory)
+            files.put_in_place(directory, path)
+            store = Store(_connect(directory, self._bounds, self.store_id, 0), directory, new_fd, self._bounds)
+        except BaseException:
+            if new_fd != lock_fd:
+                os.close(new_fd)
+            raise
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+        if new_fd != lock_fd:
+            os.close(lock_fd)
+        return store
 
     def _begin(self) -> None:
         """Check the newest entries and start a boot; nothing is written if the check fails."""
@@ -118,11 +180,16 @@ class Store:
             self.head, self._hash = self._checked_tail(meta)
             self.boot: int = meta["boot"] + 1
             db.execute("BEGIN IMMEDIATE")
+            db.execute(schema.DAY)
             db.execute("UPDATE meta SET value = ? WHERE name = 'boot'", (self.boot,))
             db.execute("COMMIT")
             self.cut_entries: int = meta["cut_entries"]
             self.dropped_payloads: int = meta["dropped_payloads"]
             self._first: int = meta["cut_seq"] + 1
+            self._days = Days(db, self.boot, self._bounds.max_days)
+            if self._directory is not None:
+                found = (self._directory / FILE).stat()
+                self._least_size, self._place = found.st_size, (found.st_dev, found.st_ino)
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 db.close()
@@ -163,7 +230,7 @@ class Store:
         db = self._db
         db.execute("BEGIN IMMEDIATE")
         try:
-            told = self._room.make(pending) if pending else []
+            told = self._room.make(pending, self.head, self._days) if pending else []
             sealed_head, sealed_hash, entries = self._insert([*told, *pending], self.head, self._hash)
             more = self._update_latest(entries, pending)
             if more:
@@ -175,11 +242,22 @@ class Store:
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
+            self._days.forget()
             raise
         self.head, self._hash = sealed_head, sealed_hash
         if told:
             self._count_gone()
         return entries
+
+    def append_all(self, pending: Sequence[Pending]) -> Iterator[int]:
+        """Commit many, as many at a time as one append should take; yields how many of them are written."""
+        done = 0
+        while done < len(pending):
+            sizes = itertools.accumulate(len(p.payload) for p in pending[done:])
+            most = done + max(1, sum(1 for _ in itertools.takewhile(lambda size: size <= self.batch_bytes, sizes)))
+            self.append(pending[done:most])
+            done = most
+            yield done
 
     def _insert(self, pending: Sequence[Pending], head: int, hash_: bytes) -> tuple[int, bytes, list[Entry]]:
         rows, routine, entries = [], [], []
@@ -218,8 +296,9 @@ class Store:
 
     def read(self, after: int, upto: int, limit: int) -> list[Entry]:
         """Entries with ``after < seq <= upto`` in order, at most ``limit``; those that were cut are absent."""
-        rows = schema.rows_after(self._db, after, upto, limit)
-        return [sealed.entry for sealed in schema.sealed_all(self.store_id, rows)]
+        below = self._was.read(after, upto, limit)
+        rows = schema.rows_after(self._db, below[-1].seq if below else after, upto, limit - len(below))
+        return below + [sealed.entry for sealed in schema.sealed_all(self.store_id, rows)]
 
     def latest(self, kind: str) -> list[Entry]:
         """The newest entry for each key of ``kind``, at most 512, oldest first."""
@@ -230,13 +309,18 @@ class Store:
         rows = self._db.execute(f"SELECT * FROM ({sql}) ORDER BY seq LIMIT {LATEST_MAX}", (kind, kind))  # noqa: S608
         return [sealed.entry for sealed in schema.sealed_all(self.store_id, rows.fetchall())]
 
+    def newest(self) -> list[Entry]:
+        """The newest entry for each key of any kind."""
+        kinds = self._db.execute("SELECT DISTINCT kind FROM latest").fetchall()
+        return [entry for (kind,) in kinds for entry in self.latest(str(kind))]
+
     def ranges(self, uplink: str) -> Ranges:
         """What was last saved for this uplink; empty where nothing was, or nothing that makes sense."""
-        row = self._db.execute("SELECT ranges FROM ranges WHERE uplink = ?", (uplink,)).fetchone()
-        try:
-            return tuple((int(first), int(last)) for first, last in json.loads(row[0])) if row else ()
-        except (ValueError, TypeError):
-            return ()
+        return schema.ranges(self._db, uplink) or self._was.ranges(uplink)
+
+    def all_ranges(self) -> dict[str, Ranges]:
+        """What was saved for each uplink."""
+        return {name: schema.ranges(self._db, name) for (name,) in self._db.execute("SELECT uplink FROM ranges")}
 
     def entries(self) -> int:
         """How many entries are in the chain."""

@@ -55,7 +55,7 @@ def verify(directory: Path) -> Report:
 def _verify_once(directory: Path) -> Report:
     report = Report(running=files.locked(directory))
     try:
-        with _opened(directory, report.running) as db:
+        with opened(directory / FILE, running=report.running) as db:
             _walk(db, report)
     except (sqlite3.Error, StoreCorrupt, UnicodeDecodeError) as error:
         report.broken = report.broken or Break(report.head, f"the file can't be read on: {error}")
@@ -63,9 +63,9 @@ def _verify_once(directory: Path) -> Report:
 
 
 @contextlib.contextmanager
-def _opened(directory: Path, running: bool) -> Iterator[sqlite3.Connection]:
+def opened(path: Path, *, running: bool) -> Iterator[sqlite3.Connection]:
+    """The store at ``path``, to read from alone. ``running``: an agent has it open."""
     with contextlib.ExitStack() as stack:
-        path = directory / FILE
         wal, shm = (Path(f"{path}{side}") for side in ("-wal", "-shm"))
         mode = "mode=ro"
         if not running and not (wal.exists() and wal.stat().st_size):

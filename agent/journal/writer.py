@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent.clock import Clock, RealClock
+from agent.journal.days import DAYS_MAX
 from agent.journal.entry import Entry, Pending, Ranges
 from agent.journal.pen import CLOSE_S, RETRY_S, Pen, Tell
 from agent.journal.store import Store
@@ -67,6 +68,7 @@ class JournalWriter:
         *,
         on_committed: Callable[[Sequence[Entry]], None],
         on_fault: Callable[[str | None], None],
+        max_days: int = DAYS_MAX,
         clock: Clock | None = None,
         routine_s: float = 600.0,
         retry_s: Sequence[float] = RETRY_S,
@@ -74,9 +76,9 @@ class JournalWriter:
         """Open the store in its thread. ``on_committed`` gets what each commit wrote, in order of seq; ``on_fault``
         gets a text when commits begin to fail and None when all is well again.
 
-        A damaged store is replaced, a disk that is full, failing or read-only gives a journal in memory: both are
-        told as faults. Raises StoreBusy where another agent has it open, OSError where the directory won't do,
-        ValueError where ``max_bytes`` is below 1 MiB.
+        A damaged store is replaced, a disk that is full, failing or read-only gives a journal in memory until it takes
+        writes again: both are told as faults. Raises StoreBusy where another agent has it open, OSError where the
+        directory won't do, ValueError where ``max_bytes`` is below 1 MiB. ``max_days``: see ``days``.
         """
         writer = cls(on_committed, on_fault)
         tell = Tell(
@@ -87,7 +89,7 @@ class JournalWriter:
             ended=lambda: writer._to_loop(_settle, writer._ended, None, None),
         )
         writer._waiting = Waiting(routine_s, time.monotonic())
-        writer._pen = Pen(directory, max_bytes, clock or RealClock(), writer._waiting, tell, retry_s)
+        writer._pen = Pen(directory, max_bytes, max_days, clock or RealClock(), writer._waiting, tell, retry_s)
         writer._pen.start()
         await writer._opened
         return writer

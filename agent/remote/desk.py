@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from agent import labels
 from agent.clock import Clock, unix_s
 from agent.effects import Reply
 from agent.journal.entry import Entry, Journal
@@ -118,10 +119,7 @@ class Desk:
         for entry in await journal.latest("config"):
             with contextlib.suppress(msgspec.MsgspecError, ValueError, TypeError, AttributeError):
                 version = max(version, int(msgspec.json.decode(entry.payload or b"").get("version", 0)))
-        for entry in await journal.read(journal.head - 1, journal.head, 1):
-            if entry.synced:
-                with contextlib.suppress(ValueError, OverflowError):
-                    self._floor_s = unix_s(entry.wall)
+        self._floor_s = await labels.newest_s(journal)
         ask, say, report, restart = self._made
         clock = self._clock
         self._orders = Orders(

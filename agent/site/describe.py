@@ -27,7 +27,9 @@ def watched(site: schema.SiteFile) -> tuple[str, ...]:
 
 def _uplink(uplink: schema.Uplink, number: int) -> str:
     order = "first choice" if number == 0 else f"choice {number + 1}"
-    by = f" over {uplink.interface}" if uplink.interface else ""
+    by = f" over {uplink.interface}" if uplink.interface else f" from {uplink.source}" if uplink.source else ""
+    if uplink.standby_s is not None:
+        by += f", only when those before it have been lost for {uplink.standby_s:g} s"
     if uplink.certificate:
         known = "known there by a certificate"
     elif uplink.user:
@@ -67,7 +69,7 @@ def _panel(panel: schema.Panel) -> str:
 
 
 def _journal(journal: schema.Journal) -> str:
-    return f"journal: {journal.directory}, at most {journal.max_mb} MB"
+    return f"journal: {journal.directory}, at most {journal.max_mb} MB and {journal.max_days} days"
 
 
 def unseen(site: schema.SiteFile) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ class Wired(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     flow: Literal["none", "rts-cts", "xon-xoff"] = "none"
     heartbeat_s: IntervalS | None = None
     trunks: Trunks = field(default_factory=dict)
+    circuit_id: Text | None = None
 
     @property
     def dialect(self) -> str:

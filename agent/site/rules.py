@@ -109,6 +109,21 @@ def _uplink(uplink: schema.Uplink, at: Key) -> Problems:
         yield Problem((*at, has), f"{has} needs {lacks} beside it")
     if good(uplink.password, uplink.user) and uplink.password is not None and uplink.user is None:
         yield Problem((*at, "password"), "password needs user beside it")
+    yield from _from_where(uplink, at)
+
+
+def _from_where(uplink: schema.Uplink, at: Key) -> Problems:
+    if good(uplink.source) and uplink.source is not None:
+        try:
+            ipaddress.ip_address(uplink.source)
+        except ValueError:
+            yield Problem((*at, "source"), f"must be an IP address of this box, is {quoted(uplink.source)}")
+        if good(uplink.interface) and uplink.interface is not None:
+            yield Problem((*at, "source"), "interface says from where already: one of the two")
+    if good(uplink.standby_s) and uplink.standby_s is not None and at[-1] == 0:
+        yield Problem(
+            (*at, "standby_s"), "the first way out stands by for none: put it behind the one it stands by for"
+        )
 
 
 def _none_tls(urls: list[str]) -> bool:

@@ -98,6 +98,7 @@ class Site(Struct, frozen=True, forbid_unknown_fields=True):
     population: Annotated[int, Meta(ge=0, le=100_000_000)] | None = None
     provider: Text | None = None
     noc_phone: Text | None = None
+    ticket: Text | None = None
     shares: Annotated[tuple[Id, ...], Meta(max_length=16)] = ()
     timezone: Text = "UTC"
     calls_per_hour: Annotated[float, Meta(gt=0, le=100_000)] | None = None
@@ -116,6 +117,7 @@ class Path(Struct, frozen=True, forbid_unknown_fields=True):
     checks: Annotated[tuple[Check, ...], Meta(min_length=1, max_length=8)]
     behind: Id | None = None
     agreed_with: Text | None = None
+    circuit_id: Text | None = None
     secret: SecretName | None = None
     interface: Interface | None = None
     beside: Id | None = None
@@ -150,6 +152,8 @@ class Uplink(Struct, frozen=True, forbid_unknown_fields=True):
     id: Id
     urls: Annotated[tuple[Url, ...], Meta(min_length=1, max_length=8)]
     interface: Interface | None = None
+    source: Text | None = None
+    standby_s: Annotated[float, Meta(ge=0, le=3600)] | None = None
     user: Text | None = None
     password: SecretName | None = None
     ca: SecretName | None = None
@@ -168,10 +172,11 @@ class Panel(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Journal(Struct, frozen=True, forbid_unknown_fields=True):
-    """``[journal]``: where the durable log lives and how large it may grow."""
+    """``[journal]``: where the durable log lives, how large it may grow, for how many days of running it is kept."""
 
     directory: Directory = "/var/lib/dialtone"
     max_mb: Annotated[int, Meta(ge=4, le=65_536)] = 256
+    max_days: Annotated[int, Meta(ge=1, le=3_650)] = 400
 
 
 class Control(Struct, frozen=True, forbid_unknown_fields=True):

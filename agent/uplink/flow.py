@@ -16,7 +16,9 @@ accepted it is the server (its ACL, its quota), and nothing is given up; with 64
 
 Where a receiver says what it has stored (``receipt``), that decides: a connection begins with what it has, not with
 what a server has acknowledged (an MQTT 3.1.1 server acknowledges what it then drops). A receiver that is silent for
-the whole of a connection is asked no more: from the next one on the server's word counts again.
+the whole of a connection is asked no more: from the next one on the server's word counts, until a receipt comes again.
+What a receipt names is not sent again. A kill may cost the newest receipts, so the backlog waits a little
+(``backlog_from_ns``) for a receiver that says them anew when it hears the birth.
 
 A server that has just started may take an event before any receiver is back, answer "no matching subscribers" (MQTT 5,
 0x10) and forget it. Such an event is tried again each second and the backlog waits, for 30 s at most: from then on this
@@ -115,7 +117,9 @@ class Flow:
     dirty: bool = False
     receipts: Ranges = ()
     by_receipts: bool = False
+    backlog_from_ns: int = 0
     _receipts_heard: bool = False
+    _elsewhere: Ranges = ()
     _connected: bool = False
     _leaving: bool = False
     _session: int = 0
@@ -141,9 +145,9 @@ class Flow:
         self._connected, self._leaving = True, False
         self._session += 1
         self.window = max(1, min(WINDOW_MAX, receive_maximum))
-        if self.by_receipts:
-            self.ranges = self.receipts
-        self._receipts_heard = False
+        self.ranges = self.receipts if self.by_receipts else r.bounded(r.merged((*self.ranges, *self._elsewhere)))
+        self._elsewhere = ()
+        self._receipts_heard, self.backlog_from_ns = False, 0
         self.ranges = r.upto(self.ranges, head)
         self._live, self._backlog = Stream("live", head, head), Stream("backlog", 0, head)
 
@@ -162,10 +166,19 @@ class Flow:
     def receipted(self, stored: Ranges, head: int, *, mine: bool) -> None:
         """A receiver has stored these, by whatever way they came; ``mine``: it says so over this one."""
         self.receipts = r.upto(r.merged((*self.receipts, *stored)), head)
+        if mine and self._connected and not self.by_receipts:  # what only the server has acknowledged: once more
+            start = self._backlog.upto
+            self._backlog = Stream("backlog", 0, start)
+            self.ranges = r.merged(((start + 1, self._live.start),))
         self.ranges = r.bounded(r.merged((*self.ranges, *self.receipts)))
-        self._receipts_heard = self._receipts_heard or mine
+        if mine:
+            self._receipts_heard, self.backlog_from_ns = True, 0
         self.by_receipts = self.by_receipts or mine
         self.dirty = True
+
+    def elsewhere(self, acknowledged: Ranges) -> None:
+        """Another way out has brought these; before ``connected``. Where receipts decide, they say so themselves."""
+        self._elsewhere = r.bounded(r.merged((*self._elsewhere, *acknowledged)))
 
     def status(self) -> None:
         """Send the status: the birth, its renewal, the farewell. One waits at most; the newest words count."""
@@ -257,7 +270,8 @@ class Flow:
                 return self._held.pop(index)
         if fresh and self._snapshot:
             return Part("state", self._snapshot.popleft(), None)
-        awaited = self._unheard_since_ns is not None and not self._unheard_taken
+        unheard = self._unheard_since_ns is not None and not self._unheard_taken
+        awaited = unheard or now_ns < self.backlog_from_ns
         if fresh and not awaited and (entry := self._backlog.take()) is not None:
             return self._begin(entry, self._backlog)
         self._settle()  # the last ones taken may all have been without payload
@@ -273,8 +287,8 @@ class Flow:
         return Part("state", entry, stream)
 
     def _superseded(self, part: Part) -> bool:
-        if part.what != "state" or part.entry is None:
-            return False
+        if part.entry is None or part.what != "state":
+            return part.entry is not None and r.holds(self.receipts, part.entry.seq)
         handed = self._stated.get((part.entry.kind, part.entry.key), 0)
         in_snapshot_only = part.stream is None and not part.refusals
         return handed > part.entry.seq or (in_snapshot_only and handed == part.entry.seq)

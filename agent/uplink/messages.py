@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from agent import __version__
-from agent.clock import Wall
+from agent.clock import NS, Wall
 from agent.journal.entry import Entry
 from agent.payloads import Calls, CloudEvent, Health, Status
 from agent.site import schema
@@ -42,8 +42,8 @@ class _Raised(msgspec.Struct):
 class Messages:
     """The messages of one uplink of one probe."""
 
-    def __init__(self, site: schema.Site, uplink: str) -> None:
-        self._site, self._uplink = site, uplink
+    def __init__(self, site: schema.Site, uplink: str, circuits: Mapping[str, str] | None = None) -> None:
+        self._site, self._uplink, self._circuits = site, uplink, dict(circuits or {})
         self._topics = Topics(site.id, site.probe)
         self._source = f"/dialtone/{site.id}/{site.probe}"
         self._encoder = msgspec.json.Encoder()
@@ -56,6 +56,7 @@ class Messages:
             "population": site.population,
             "provider": site.provider,
             "noc_phone": site.noc_phone,
+            "ticket": site.ticket,
         }
         self._psap = {name: value for name, value in named.items() if value is not None}
 
@@ -149,5 +150,14 @@ class Messages:
         data = payload if isinstance(payload, dict) else {"unreadable": True}
         data.update(synced=entry.synced, valid_s=VALID_S, seq=entry.seq, boot=entry.boot)
         if entry.kind in ("alarm", "verdict"):
-            data["psap"] = self._psap
+            data["psap"] = {**self._psap, **self._circuit(data, entry.kind)}
+        raised_ns = data.get("raised_ns")
+        if entry.kind == "alarm" and isinstance(raised_ns, int):
+            data["age_s"] = round(max(0, entry.mono_ns - raised_ns) / NS, 1)
         return data
+
+    def _circuit(self, data: Mapping[str, Any], kind: str) -> dict[str, Any]:
+        if kind == "verdict":
+            return {"circuit_ids": self._circuits} if self._circuits else {}
+        circuit = self._circuits.get(str(data.get("resource")))
+        return {"circuit_id": circuit} if circuit is not None else {}

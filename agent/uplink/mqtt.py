@@ -18,6 +18,7 @@ from typing import Any
 
 from agent.site import schema
 from agent.uplink.backoff import Outcome, Version
+from agent.uplink.certificates import first_of
 from agent.uplink.flow import WINDOW_MAX
 from agent.uplink.inlet import MESSAGE_MAX, SERVER_MAX, Inbound, Inlet, Waiting
 from agent.uplink.messages import Message
@@ -37,7 +38,7 @@ from agent.uplink.paho import (
 )
 from agent.uplink.uplink import Accepted, Refused
 from agent.uplink.uplink import Uplink as BaseUplink
-from agent.uplink.way import Secrets, Way, source_address, tls_context
+from agent.uplink.way import Secrets, Way, not_over, source_address, tls_context
 
 CONNECT_S = 10.0
 LOOP_S = 5.0
@@ -63,7 +64,9 @@ class Connection:
         will: Message,
         answered: Callable[[Sequence[tuple[int, int]]], None],
         inlet: Inlet | None = None,
+        floor_s: float | None = None,
     ) -> None:
+        self._floor_s = floor_s  # UTC, where this box's clock says less: it is wrong
         self._loop = asyncio.get_running_loop()
         self._config, self._secrets, self._url, self._version = config, secrets, url, version
         self._client_id, self._will, self._told = client_id, will, answered
@@ -83,6 +86,7 @@ class Connection:
         self._inbox = Waiting()
         self._refused: tuple[str, ...] = ()
         self.granted: asyncio.Future[tuple[str, ...]] = self._loop.create_future()
+        self.certificates: dict[str, bytes] = {}  # DER, ``own`` and ``server``; whole once ``sent`` is told
         self._thread = threading.Thread(target=self._run, name=f"uplink {config.id}", daemon=True)
 
     # -- from the loop's thread --------------------------------------------------------------------------------------
@@ -162,7 +166,9 @@ class Connection:
         outcome: Outcome = "failed"
         try:
             way = Way.of(self._url)
-            source = source_address(self._config.interface, way.host) if self._config.interface else ""
+            source = self._config.source or ""
+            if self._config.interface:
+                source = source_address(self._config.interface, way.host)
             client = self._made(way)
             clean: dict[str, Any] = {}
             if self._version == "5":
@@ -171,6 +177,11 @@ class Connection:
                 clean = {"clean_start": True, "properties": largest}
             client.connect(way.host, way.port, self._config.keepalive_s, bind_address=source, **clean)
             self._client = client
+            sock: Any = client.socket()
+            if way.tls and sock is not None:
+                self.certificates["server"] = sock.getpeercert(True) or b""
+                if self._floor_s is not None:
+                    not_over(self.certificates["server"], self._floor_s)
             self._to_loop(_settle, self.sent)
             outcome = "closed"
             while not self._cut and client.loop(min(LOOP_S, self._config.keepalive_s / 4)) == 0:
@@ -201,7 +212,10 @@ class Connection:
             password = self._secrets.read(config.password).decode("utf-8") if config.password else None
             client.username_pw_set(config.user, password)
         if way.tls:
-            client.tls_set_context(tls_context(config, self._secrets))
+            if config.certificate is not None:
+                own = self._secrets.read(config.certificate, private=False).decode("ascii", "replace")
+                self.certificates["own"] = first_of(own)
+            client.tls_set_context(tls_context(config, self._secrets, dated=self._floor_s is None))
         will = self._will
         client.will_set(
             will.topic, will.payload, will.qos, will.retain, self._properties(will, PacketTypes.WILLMESSAGE)

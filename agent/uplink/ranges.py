@@ -7,6 +7,7 @@ last, which the live stream is growing. Rejected: to hold new alarms back until 
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
 
 from agent.journal.entry import Ranges
@@ -27,10 +28,11 @@ def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 def bounded(ranges: Ranges) -> Ranges:
     """At most 8 of them: the smallest ones in the middle are forgotten."""
-    kept = list(ranges)
-    while len(kept) > RANGES_MAX:
-        kept.remove(min(kept[1:-1], key=lambda r: r[1] - r[0]))
-    return tuple(kept)
+    if len(ranges) <= RANGES_MAX:
+        return ranges
+    # One pass: a receipt from outside may name many thousand.
+    largest = heapq.nlargest(RANGES_MAX - 2, ranges[1:-1], key=lambda r: (r[1] - r[0], r[0]))
+    return (ranges[0], *sorted(largest), ranges[-1])
 
 
 def added(ranges: Ranges, first: int, last: int) -> Ranges:

@@ -26,6 +26,7 @@ TOO_LARGE = 0x95  # MQTT 5: packet too large; what is over the server's limit is
 HEADROOM = 64  # fixed header, packet id and properties, beside topic and payload
 FAREWELL_S = 2.0
 UNSTORED_MAX = 256
+RECEIPT_S = 2.0  # so long the backlog of a new connection waits for a receiver to say what it has
 RECEIPTS = ".receipts"
 """Behind an uplink's name: what a receiver has stored is kept beside what its server has acknowledged."""
 
@@ -38,6 +39,16 @@ class Wire(Protocol):
 
     def publish(self, token: int, message: Message) -> None:
         """Hand a message over; what can't be handed over ends the connection. Token 0: no answer is wanted."""
+
+
+class Keeper(Protocol):
+    """Whose connection it is."""
+
+    def leave(self) -> str:
+        """Why it is to be given up now; empty: it is not."""
+
+    def each_minute(self) -> None:
+        """A minute has passed."""
 
 
 class Session:
@@ -57,8 +68,10 @@ class Session:
         largest_bytes: int | None,
         calls: Callable[[], Mapping[str, Any] | None] = lambda: None,
         inlet: Inlet | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.number = number
+        self._keeper = keeper
         self._calls, self._inlet = calls, inlet
         self._flow, self._wire, self._messages, self._journal = flow, wire, messages, journal
         self._uplink, self._post, self._clock, self._health = uplink, post, clock, health
@@ -76,6 +89,8 @@ class Session:
     async def run(self, receive_maximum: int) -> str:
         """Birth, then everything that waits; returns why the connection ended."""
         self._flow.connected(self._journal.head, receive_maximum)
+        if self._inlet is not None:
+            self._flow.backlog_from_ns = self._clock.now_ns() + int(RECEIPT_S * NS)
         try:
             while True:
                 now_ns = self._clock.now_ns()
@@ -85,6 +100,8 @@ class Session:
                     self._pump()
                     self._send_health()
                     self._send_calls()
+                    if self._keeper is not None:
+                        self._keeper.each_minute()
                 self._pump()
                 self._tell_granted()
                 self.save()
@@ -94,6 +111,8 @@ class Session:
                 await self._rest()
                 if self._wire.ended.done():
                     return self._wire.ended.result()
+                if self._keeper is not None and (why := self._keeper.leave()):
+                    return why
         finally:
             if self._feeding is not None:
                 self._feeding.cancel()
@@ -158,6 +177,7 @@ class Session:
         for outcome in stored:
             self._unstored.remove(outcome)
             self._tell_received(outcome, self._clock.now_ns())
+        self._pump()
 
     def _tell_received(self, outcome: Received, now_ns: int) -> None:
         entry = outcome.entry

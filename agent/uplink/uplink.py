@@ -9,23 +9,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from agent.clock import Clock
+from agent import RELEASED, labels
+from agent.clock import Clock, unix_s
 from agent.journal.entry import Entry, Journal
 from agent.payloads import Receipt
 from agent.readings import Plain, Reading
 from agent.site import schema
 from agent.uplink import ranges as r
 from agent.uplink.backoff import Backoff, Outcome, Version, Ways
+from agent.uplink.certificates import Certificates
 from agent.uplink.flow import Counts, Flow
 from agent.uplink.inlet import Inlet
 from agent.uplink.messages import Message, Messages
 from agent.uplink.session import RECEIPTS, Session
+from agent.uplink.standby import Standby
 from agent.uplink.way import Secrets
 
 log = logging.getLogger("dialtone.uplink")
 
 REACH_S = 25.0  # name look-up, TCP and TLS together
 CLOSE_S = 1.0
+TICK_S = 1.0
+NOT_NEEDED = "a preferred way is up again"
 SESSIONS_A_BOOT = 1 << 20
 
 
@@ -53,6 +58,7 @@ class Connecting(Protocol):
     ended: asyncio.Future[str]
     granted: asyncio.Future[tuple[str, ...]]
     over: asyncio.Future[None]
+    certificates: dict[str, bytes]
 
     def start(self) -> None: ...
     def publish(self, token: int, message: Message) -> None: ...
@@ -61,7 +67,17 @@ class Connecting(Protocol):
 
 
 Connector = Callable[
-    [schema.Uplink, Secrets, str, Version, str, Message, Callable[[Sequence[tuple[int, int]]], None], Inlet | None],
+    [
+        schema.Uplink,
+        Secrets,
+        str,
+        Version,
+        str,
+        Message,
+        Callable[[Sequence[tuple[int, int]]], None],
+        Inlet | None,
+        float | None,
+    ],
     Connecting,
 ]
 
@@ -83,12 +99,14 @@ class Uplink:
         rng: random.Random,
         calls: Callable[[], Mapping[str, Any] | None] = lambda: None,
         inlet: Inlet | None = None,
+        circuits: Mapping[str, str] | None = None,
     ) -> None:
         self.id = config.id
+        self._floor_s = unix_s(RELEASED)  # UTC; it is later than this, whatever a box without a clock begins with
         self._config, self._journal, self._secrets = config, journal, secrets
         self._post, self._clock, self._health = post, clock, health
         self._client_id = f"dialtone-{site.id}-{site.probe}-{config.id}"
-        self._messages = Messages(site, config.id)
+        self._messages = Messages(site, config.id, circuits)
         self._rng = rng
         self._calls, self._inlet = calls, inlet
         self._backoff = Backoff(rng.random)
@@ -104,6 +122,10 @@ class Uplink:
         self._version: Version | None = None
         self._last_error: str | None = None
         self._stable = False  # whether the connection that has just ended was
+        self._standby = Standby(config.standby_s)
+        self._certificates = Certificates(config.id)
+        self._others: Sequence[Uplink] = ()
+        self._preferred: Sequence[Uplink] = ()
 
     # -- what others call --------------------------------------------------------------------------------------------
 
@@ -111,11 +133,31 @@ class Uplink:
         """Report until cancelled; then says goodbye, 2 s at most."""
         ranges = r.upto(await self._journal.ranges(self.id), self._journal.head)
         receipts = r.upto(await self._journal.ranges(self.id + RECEIPTS), self._journal.head)
+        self._floor_s = max(self._floor_s, await self._newest_s())
         self._flow = Flow(ranges, self._counts, receipts=receipts, by_receipts=bool(receipts))
         while True:
+            while not self._wanted():
+                await asyncio.sleep(TICK_S)
             again_at_once = await self._try()
             if not again_at_once:
                 await asyncio.sleep(self._wait_s())
+
+    async def _newest_s(self) -> float:
+        try:
+            return await labels.newest_s(self._journal)
+        except Exception as error:
+            log.error("%s: the journal can't be read: %s: %s", self.id, type(error).__name__, error)
+            return 0.0
+
+    def beside(self, uplinks: Sequence[Uplink]) -> None:
+        """All ways out of this box in order of preference, this one among them; before ``run``."""
+        self._others = [uplink for uplink in uplinks if uplink is not self]
+        self._preferred = uplinks[: list(uplinks).index(self)]
+
+    @property
+    def connected(self) -> bool:
+        """Whether it reports now."""
+        return self._session is not None
 
     def committed(self, entries: Sequence[Entry]) -> None:
         """The journal has these on disk. Where there is no connection the journal keeps them for the next one."""
@@ -144,7 +186,8 @@ class Uplink:
         return {
             "id": self.id,
             "url": self._ways.url,
-            "connected": self._session is not None,
+            "connected": self.connected,
+            "standby": not self._wanted(),
             "protocol": self._version if self._session is not None else None,
             "session": self._number,
             "inflight": flow.inflight if flow is not None else 0,
@@ -182,11 +225,14 @@ class Uplink:
             will,
             self._answered,
             self._inlet,
+            None if wall.synced or unix_s(wall.utc) >= self._floor_s else self._floor_s,
         )
         connection.start()
         try:
             accepted = await self._opened(connection)
         except Refused as refused:
+            self._certificates.seen(connection.certificates)
+            self.each_minute()
             connection.cut(str(refused))
             self._last = connection
             again = self._ways.ended(refused.outcome)
@@ -195,6 +241,7 @@ class Uplink:
         except asyncio.CancelledError:
             connection.cut("stopped")
             raise
+        self._certificates.seen(connection.certificates)
         self._version = self._ways.version
         self._ways.ended("accepted")
         self._number = number
@@ -235,7 +282,11 @@ class Uplink:
             accepted.largest_bytes,
             self._calls,
             self._inlet,
+            self,
         )
+        for other in self._others:  # any one way's acknowledgement counts; a receiver knows repeats by their ids
+            if other._flow is not None:
+                self._flow.elsewhere(other._flow.ranges)
         self._session = session
         detail: dict[str, Plain] = {"url": self._ways.url, "protocol": self._version, "session": self._number}
         self._post(Reading(self.id, "uplink", "probe-ok", "", "up", began_ns, detail))
@@ -243,11 +294,11 @@ class Uplink:
         why = "the agent failed"
         try:
             why = await session.run(accepted.receive_maximum)
+            if why == NOT_NEEDED:
+                await self._goodbye(session, connection, why)
         except asyncio.CancelledError:
             why = "stopped"
-            if await session.farewell("stopped"):
-                connection.disconnect()
-                await asyncio.wait({connection.ended}, timeout=CLOSE_S)
+            await self._goodbye(session, connection, why)
             raise
         finally:
             self._session = None
@@ -256,6 +307,26 @@ class Uplink:
             self._last = connection
         self._stable = self._backoff.lasted(self._clock.now_ns() - began_ns)
         self._failed(why)
+
+    async def _goodbye(self, session: Session, connection: Connecting, why: str) -> None:
+        """In order: the status first, so that the server keeps the will to itself."""
+        if await session.farewell(why):
+            connection.disconnect()
+            await asyncio.wait({connection.ended}, timeout=CLOSE_S)
+
+    # -- what the session asks each tick and each minute --------------------------------------------------------------
+
+    def leave(self) -> str:
+        """Why the connection is to be given up now; empty: it is not."""
+        return "" if self._wanted() else NOT_NEEDED
+
+    def each_minute(self) -> None:
+        """Tell what has changed of the certificates."""
+        for reading in self._certificates.judge(self._clock.wall(), self._clock.now_ns()):
+            self._post(reading)
+
+    def _wanted(self) -> bool:
+        return self._standby.wanted(any(one.connected for one in self._preferred), self._clock.now_ns())
 
     def _answered(self, answers: Sequence[tuple[int, int]]) -> None:
         if self._session is not None:

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from agent.paths.certificate import validity
 from agent.site import schema
 
+NO_CHECK_TIME = 0x200000
+"""X509_V_FLAG_NO_CHECK_TIME of OpenSSL's x509_vfy.h; the ssl module passes on what it does not name."""
 PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
@@ -70,10 +73,12 @@ def source_address(interface: str, host: str) -> str:
     raise WayBlocked(f"the network interface {interface} has no address to connect from")
 
 
-def tls_context(config: schema.Uplink, secrets: Secrets) -> ssl.SSLContext:
+def tls_context(config: schema.Uplink, secrets: Secrets, *, dated: bool = True) -> ssl.SSLContext:
     """TLS 1.2 or later, the server's certificate and name always verified. Raises OSError with a plain reason.
 
-    Trusted is the named CA alone or, without one, those of this system. Called for each attempt: files are renewed.
+    ``dated``: False where this box's clock is known to be wrong: certificates are verified but for their dates, which
+    ``not_over`` then judges as well as can be. Trusted is the named CA alone or, without one, those of this system.
+    Called for each attempt: files are renewed.
     """
     try:
         authority = secrets.read(config.ca, private=False).decode("ascii") if config.ca else None
@@ -81,6 +86,8 @@ def tls_context(config: schema.Uplink, secrets: Secrets) -> ssl.SSLContext:
     except (ssl.SSLError, UnicodeDecodeError) as error:
         raise WayBlocked(f"the secret {config.ca} is no certificate in PEM: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not dated:
+        context.verify_flags |= NO_CHECK_TIME
     if config.certificate and config.key:
         secrets.read(config.certificate, private=False)
         secrets.read(config.key)  # refused where others can read it
@@ -89,6 +96,13 @@ def tls_context(config: schema.Uplink, secrets: Secrets) -> ssl.SSLContext:
         except (ssl.SSLError, ValueError) as error:
             raise WayBlocked(f"the certificate {config.certificate} and key {config.key} won't do: {error}") from error
     return context
+
+
+def not_over(der: bytes, floor_s: float) -> None:
+    """Raises WayBlocked for a certificate that had ended at ``floor_s`` (UTC), when it is surely later than that."""
+    dates = validity(der)
+    if dates is None or dates.not_after_s < floor_s:
+        raise WayBlocked("the server's certificate has expired, or says no dates")
 
 
 def _no_one_to_ask() -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from agent.journal.entry import Pending
 from agent.journal.writer import JournalWriter
 from agent.site import schema
+from tests.bench.rows import spread
 from tests.real.brokers import broker
 from tests.uplink.fakes import Box
 
@@ -84,9 +85,7 @@ async def _drain(events: int, url: str, directory: Path) -> dict[str, Any]:
         "seconds": round(took_s, 2),
         "events_per_s": round(events / took_s),
         "cpu_us_per_event": round(1e6 * cpu_s / events, 1),
-        "live_alarms": len(live_ms),
-        "live_ms_median": round(sorted(live_ms)[len(live_ms) // 2], 1),
-        "live_ms_max": round(max(live_ms), 1),
+        "live": spread([ms / 1000 for ms in live_ms]),
         "protocol": status["protocol"],
         "acknowledged": status["acknowledged"],
     }

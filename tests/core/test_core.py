@@ -439,3 +439,31 @@ def test_a_flood_of_unknown_names_does_not_crowd_out_the_sites_own_trunks() -> N
     world.up["rt", "icmp"] = False
     world.run(10)
     assert world.alarm("rt_router-fault_icmp")
+
+
+def test_a_way_outs_certificate_that_ends_soon_lights_the_uplink_lamp_and_goes_with_it() -> None:
+    world = healthy()
+    ends = {"certificate": "its certificate expires on 2026-11-26, within 7 days", "days_left": 3}
+    world.give(Reading("noc", "uplink", "event", "server", "degraded", world.now_ns, ends))
+    world.run(70)
+    alarm = world.alarm("uplink_uplink-certificate_noc-server")
+    assert alarm is not None
+    assert "server certificate: its certificate expires on 2026-11-26" in alarm["text"]
+    assert (world.status()["lamps"]["uplink"], world.status()["horn"]) == ("steady", "none")
+    assert world.status()["lamps"]["ok"] == "wink", "minor: calls are as well as before"
+    world.give(Reading("noc", "uplink", "event", "server", "up", world.now_ns, {"certificate": "", "days_left": 300}))
+    world.run(400)
+    assert world.alarm("uplink_uplink-certificate_noc-server") is None
+
+
+def test_each_alarm_and_verdict_says_what_the_box_could_hear() -> None:
+    world = healthy()
+    world.up["refl", "sip-options"] = None
+    world.run(60)
+    world.line("alarm")
+    world.run(3)
+    alarms = [e.payload["senses"] for e in world.effects if isinstance(e, Record) and e.kind == "alarm"]
+    verdicts = [e.payload["senses"] for e in world.effects if isinstance(e, Record) and e.kind == "verdict"]
+    assert alarms[-1] == {"heard": 3, "of": 4, "unknown": ("refl/sip-options",)}
+    assert verdicts
+    assert {told["of"] for told in verdicts} == {4}

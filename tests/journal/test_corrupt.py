@@ -83,7 +83,8 @@ def test_a_damaged_store_is_set_aside_and_a_new_one_starts(tmp_path: Path, damag
     assert store.set_aside == "journal.db.corrupt-1"
     assert store.why
     assert (tmp_path / store.set_aside).exists()
-    assert (store.store_id, store.boot, store.head) == ("11111111", 1, 0)
+    assert (store.store_id, store.boot) == ("11111111", 1)
+    assert store.head == len(store.newest()) in (0, 4), "it holds something else than what was salvaged"
     store.append([urgent(1)])
     store.close()
     assert verify(tmp_path).broken is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,3 +78,16 @@ def test_all_payloads_say_how_long_they_hold() -> None:
     assert (up.expiry_s, lost.expiry_s, health.expiry_s) == (VALID_S, None, VALID_S)
     assert (health.qos, health.retain, up.retain, lost.retain) == (0, False, True, True)
     assert json.loads(health.payload)["box"] == {"horn": "none"}
+
+
+def test_an_alarm_names_its_circuit_its_age_and_the_ticket_the_verdict_all_circuits() -> None:
+    site = msgspec.structs.replace(SITE, ticket="account 4711")
+    messages = Messages(site, "primary", {"bank-a": "60.HCFS.000123", "esrp": "60.HCFS.000124"})
+    raised = entry(7, "alarm", "bank-a_los_t1-1", resource="bank-a", raised_ns=-93_000_000_000)
+    body = msgspec.json.decode(messages.state(raised).payload)
+    assert (body["psap"]["circuit_id"], body["psap"]["ticket"]) == ("60.HCFS.000123", "account 4711")
+    assert body["age_s"] == 93.0
+    other = msgspec.json.decode(messages.state(entry(8, "alarm", "fw_firewall-fault_x", resource="fw")).payload)
+    assert "circuit_id" not in other["psap"]
+    verdict = msgspec.json.decode(messages.event(entry(9, "verdict", "verdict")).payload)
+    assert verdict["data"]["psap"]["circuit_ids"] == {"bank-a": "60.HCFS.000123", "esrp": "60.HCFS.000124"}

@@ -124,6 +124,18 @@ class Cluster:
             time.sleep(0.1)
         raise AssertionError("the cluster is not whole:\n" + "\n".join(node.log() for node in self.nodes))
 
+    def back(self, node: Node) -> None:
+        """Wait until a node that was killed takes part again.
+
+        Whether every replica is current is not asked: one of a consumer without news can stay behind for minutes.
+        """
+        end = time.monotonic() + START_S
+        while time.monotonic() < end:
+            if node.ask("/healthz?js-server-only=true").get("status") == "ok":
+                return
+            time.sleep(0.1)
+        raise AssertionError("the node did not come back:\n" + node.log())
+
 
 @contextlib.contextmanager
 def cluster() -> Iterator[Cluster]:

@@ -39,7 +39,7 @@ def test_the_node_of_the_probe_is_killed_and_another_takes_over(tmp_path: Path) 
                 assert one.urls[1] != first.url
                 await asyncio.sleep(1)  # a while with two nodes
                 first.start()
-                await asyncio.to_thread(servers.whole)
+                await asyncio.to_thread(servers.back, first)
             repeats = await all_came(one, heard)
             in_order(one, watcher)
             # While its streams elect new leaders a server ends, after 4 to 5 s, every connection whose message it

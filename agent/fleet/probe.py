@@ -23,12 +23,17 @@ STORES_MAX = 4
 GONE_MAX = 256
 ASK_AFTER_NS = 5 * NS
 """How long a digest that differs is given: the alarm that makes the difference may be on its way."""
+ENDING_NS = 5 * NS
+"""A broker that is stopped publishes its clients' wills, to us for so long before it ends our own connection."""
 ASK_EVERY_NS = 60 * NS
 
 
 @dataclass(slots=True)
 class Said:
-    """One status of one uplink. ``until_ns``: until when an "up" holds. ``lost_ns``: when its will was heard live."""
+    """One status of one uplink. ``until_ns``: until when an "up" holds. ``lost_ns``: when its will was heard live.
+
+    ``doubtful``: a will that may be the broker's own end, and says no more than that we heard nothing since.
+    """
 
     state: Literal["up", "lost"]
     session: int
@@ -42,6 +47,7 @@ class Said:
     until_ns: int
     live: bool
     lost_ns: int | None
+    doubtful: bool = False
 
     def rank(self) -> tuple[int, bool, float, str, str, str, bool, int]:
         """Within one store: a later session wins, in one session its end does, then the later renewal."""
@@ -80,7 +86,7 @@ class Uplink:
     stores: dict[str, Said] = field(default_factory=dict)
     up_ns: dict[str, int] = field(default_factory=dict)  # store: when it was last heard live to be up
 
-    def heard(self, word: Said, now_ns: int) -> bool:
+    def heard(self, word: Said, now_ns: int, hearing_ns: int | None = None) -> bool:
         """Take a status; False where it is of the past. The order of what comes in one instant does not matter."""
         known = self.stores.get(word.store)
         if word.state == "up" and word.live:
@@ -92,6 +98,9 @@ class Uplink:
             return True
         if known is not None and word.rank() < known.rank():
             return False
+        if word.state == "lost" and not word.live and known is not None and known.session == word.session:
+            # Its will was published while we were not connected.
+            word.doubtful = hearing_ns is not None and self.up_ns.get(word.store, hearing_ns) < hearing_ns
         self.stores[word.store] = word
         while len(self.stores) > STORES_MAX:
             oldest = min(self.stores.values(), key=self._order).store
@@ -107,11 +116,18 @@ class Uplink:
         """Its newest word: of the store last heard live, else of the one that says it is the latest."""
         return max(self.stores.values(), key=self._order)
 
+    def broker_ended(self, now_ns: int) -> None:
+        """Our own connection ended: the wills that came just before may be of the same cause."""
+        for word in self.stores.values():
+            if word.lost_ns is not None and now_ns - word.lost_ns <= ENDING_NS:
+                word.doubtful, word.lost_ns = True, None
+
     def state(self, now_ns: int, hearing_ns: int | None) -> UplinkWord:
         """``hearing_ns``: since when we hear without a gap, None: we don't. ``unheard``: it may be our own fault."""
         word = self.now
         if word.state == "lost":
-            return "lost"
+            deaf = hearing_ns is None or now_ns <= hearing_ns + word.valid_ns
+            return "unheard" if word.doubtful and deaf else "lost"
         if now_ns <= word.until_ns:
             return "up"
         if hearing_ns is None or now_ns <= hearing_ns + word.valid_ns:
@@ -155,6 +171,11 @@ class Probe:
     def live(self, now_ns: int) -> None:
         """It was heard itself."""
         self.heard_ns = now_ns
+
+    def broker_ended(self, now_ns: int) -> None:
+        """Our own connection ended."""
+        for uplink in self.uplinks.values():
+            uplink.broker_ended(now_ns)
 
     def clock(self, at: str, synced: bool, now_utc_s: float) -> None:
         """What its clock said when it sent what came just now."""

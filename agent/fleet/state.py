@@ -126,6 +126,9 @@ class Fleet:
     def hearing(self, connected: bool, now_ns: int) -> None:
         """Whether we are connected and subscribed."""
         if not connected:
+            if self.hearing_ns is not None:
+                for probe in (probe for site in self.sites.values() for probe in site.probes.values()):
+                    probe.broker_ended(now_ns)
             self.hearing_ns = None
         elif self.hearing_ns is None:
             self.hearing_ns = now_ns
@@ -219,7 +222,7 @@ class Fleet:
             if len(probe.uplinks) >= self.limits.uplinks:
                 raise NotUnderstood("uplinks", f"more than {self.limits.uplinks} uplinks of one probe")
             book = probe.uplinks[uplink] = Uplink()
-        if not book.heard(status_said(status, retained, now_ns, utc_s), now_ns):
+        if not book.heard(status_said(status, retained, now_ns, utc_s), now_ns, self.hearing_ns):
             raise NotUnderstood("late", f"a status of session {status.session}, which is over")
         # Versions may differ between what was retained: the newest word of all uplinks tells.
         newest = max((u.now for u in probe.uplinks.values()), key=lambda word: (word.live, word.at_s, word.version))

@@ -12,7 +12,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import dialects, forwarding, latency, namespaces, rest, silence, simulated, throughput, voice, year
+from tests.bench import (
+    dialects,
+    fleet,
+    forwarding,
+    latency,
+    namespaces,
+    rest,
+    silence,
+    simulated,
+    throughput,
+    voice,
+    year,
+)
 from tests.bench.rows import Row
 
 
@@ -36,6 +48,7 @@ def main() -> int:
         "silence": lambda: silence.measure(quick, args.seed),
         "voice": lambda: voice.measure(quick, args.seed),
         "dialects": lambda: dialects.measure(quick),
+        "fleet": lambda: fleet.measure(quick),
     }
     machine = (
         f"{platform.machine()}, {os.cpu_count()} cores, {platform.python_implementation()} {platform.python_version()}"

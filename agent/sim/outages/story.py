@@ -109,11 +109,13 @@ class Expect(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a right verdict says. ``causes``: any is right.
 
     ``critical``: callers are harmed, and it must be told; False where it must not. ``either`` where it hangs on chance
-    whether a call comes in time to show that calls still do.
+    whether a call comes in time to show that calls still do. ``too_little``: so little may happen in it that no verdict
+    can be due; then it is right to tell none.
     """
 
     causes: tuple[Cause, ...] = ()
     critical: bool | Literal["either"] = True
+    too_little: bool = False
 
 
 class Change(Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,9 +15,10 @@ import msgspec
 from agent import readings as r
 from agent.alarms import annunciator
 from agent.alarms.book import AlarmBook
+from agent.alarms.groups import FirstOut
 from agent.alarms.lines import LineAlarms
 from agent.alarms.paths import PathAlarms
-from agent.alarms.points import HOST_POINTS
+from agent.alarms.points import HOST_POINTS, slug
 from agent.alarms.restored import CALL_POINTS, restored_by_line
 from agent.alarms.trunks import Condition
 from agent.calls.watch import CallWatch
@@ -69,7 +70,12 @@ class Core:
     ) -> None:
         self._site = site
         self._now_ns = now_ns
-        self._book = AlarmBook(site.panel.sequence)
+        of_trunk = {(line.id, slug(aid)): group for line in site.line for aid, group in line.trunks.items()}
+        self._book = AlarmBook(
+            site.panel.sequence,
+            first_out=FirstOut(site.panel.first_out, of_trunk),
+            realarm_s=site.panel.realarm_h * 3600,
+        )
         self._view: PanelView = DARK
         self._senses = Senses(site)
         self._opinion = Opinion(site.site, feeds.covers(site))
@@ -379,6 +385,7 @@ class Core:
             "duty": self._opinion.duty(self._now_ns),
             "columns": dict(self._senses.columns()),
             **self._book.quiet.status(),
+            "flood": self._book.flood(self._now_ns),
             "senses": self._senses.status(),
             "calls": self._watch.status(self._now_ns),
             "strays": self._strays,

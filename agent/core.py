@@ -111,6 +111,7 @@ class Core:
             after += self._calls(None, now_ns)
         self._book.tick(now_ns)
         after += self._ended(now_ns)
+        after += self._panel_test(now_ns)
         after += self._judge_verdict(now_ns)
         self._judge_nobody_knows(now_ns)
         starts: list[Effect] = [StartCheck(path, check) for path, check in self._schedule.due(now_ns)]
@@ -124,6 +125,7 @@ class Core:
             self._book.deadline(self._now_ns),
             self._schedule.deadline(),
             self._verbs.lamp_test_until_ns,
+            self._verbs.panel_test.deadline(self._now_ns) if self._verbs.panel_test is not None else None,
             self._watch_due_ns,
             self._opinion.deadline(),
             self._book.quiet.deadline(),
@@ -143,7 +145,7 @@ class Core:
             self._uplink(reading, now_ns)
         elif reading.source == "peers":
             pass  # how other centres fare is evidence for the verdict, and no alarm of this one
-        elif reading.source == "host" and reading.sense == "clock":
+        elif reading.source == "panel" or (reading.source == "host" and reading.sense == "clock"):
             learned = self._calls(reading, now_ns)
         elif reading.source == "host":
             self._host(reading, now_ns)
@@ -335,6 +337,18 @@ class Core:
         yield Record("request", {**told, "result": result}, urgent=False)
         yield Reply(request.id, result=result)
 
+    def _panel_test(self, now_ns: int) -> Iterable[Effect]:
+        """What the test that runs has shown, once it is over."""
+        test = self._verbs.panel_test
+        if test is None:
+            return
+        test.loud = next((a.id for a in self._book if annunciator.due_voice(self._book, a, now_ns) == "alarm"), None)
+        faults = (a.text for a in self._book if a.point.name == "panel-fault" and a.condition)
+        test.fault = test.fault or next(faults, None)
+        if test.over(now_ns):
+            self._verbs.panel_test = None
+            yield Record("panel-test", test.result(now_ns, self._site.panel.pins), urgent=True)
+
     # -- the way out ---------------------------------------------------------------------------------------------
 
     def _panel(self, now_ns: int) -> Iterable[Effect]:
@@ -343,6 +357,12 @@ class Core:
             verbs.lamp_test_until_ns = None
         blind = told is None or told.cause == "probe-blind"  # the lamp agrees with the sentence
         shown = (self._book.version, self._senses.all_heard() and not blind, verbs.lamp_test_until_ns)
+        if verbs.panel_test is not None:
+            self._shown, view = None, verbs.panel_test.view(now_ns)
+            if view != self._view:
+                self._view = view
+                yield SetPanel(view)
+            return
         if shown == self._shown and (self._show_due_ns is None or now_ns < self._show_due_ns):
             return
         self._shown, self._show_due_ns = shown, self._book.deadline(now_ns)

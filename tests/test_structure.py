@@ -37,6 +37,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("agent.control",),
     ("agent.host_judge",),
     ("agent.host",),
+    ("agent.button_shell",),
     ("agent.panel_shell",),
     ("agent.app",),
     ("agent.draw",),

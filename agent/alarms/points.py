@@ -119,6 +119,7 @@ HOST_POINTS = {
     "journal": "journal-fault",
     "learned": "journal-fault",
     "panel": "panel-fault",
+    "button": "button-stuck",
     "core": "sense-failed",
     "listen": "sense-failed",
     "link": "link-down",

@@ -6,12 +6,20 @@ An edge comes in the pin library's own thread, and nothing is done there but to 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 from hw.board import Button
 
 Edge = Callable[[str, bool], None]
+
+
+def _teller(edge: Edge, name: str, closed: bool) -> Callable[[], None]:
+    """Takes no argument, visibly: gpiozero hands its device to whatever seems to take one."""
+
+    def tell() -> None:
+        edge(name, closed)
+
+    return tell
 
 
 class PinInputs:
@@ -29,8 +37,8 @@ class PinInputs:
             try:
                 device = DigitalInputDevice(button.pin, pull_up=button.pull == "up", pin_factory=factory)
                 self._devices[name] = device
-                device.when_activated = partial(edge, name, True)
-                device.when_deactivated = partial(edge, name, False)
+                device.when_activated = _teller(edge, name, True)
+                device.when_deactivated = _teller(edge, name, False)
             except Exception as error:  # lgpio.error is a bare Exception
                 self.faults.append(f"{name}: GPIO {button.pin} can't be read: {error}"[:200])
 

@@ -151,9 +151,14 @@ def test_a_cut_cable_to_the_head_is_told_and_its_mending(factory: MockFactory) -
     running("dialtone-8-head", steps)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # gpiozero's own __del__ closes the pin
 def test_a_button_whose_pin_is_taken_costs_no_lamp(factory: MockFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = factory.pin("GPIO6")
-    monkeypatch.setattr(taken, "_set_function", lambda value: (_ for _ in ()).throw(OSError("GPIO busy")))
+
+    def busy(_value: str) -> None:
+        raise OSError("GPIO busy")
+
+    monkeypatch.setattr(taken, "_set_function", busy)
 
     async def steps(shell: PanelShell, heard: Heard) -> None:
         assert shell.driven

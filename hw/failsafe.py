@@ -16,7 +16,7 @@ import time
 # agent.panel's voice `trouble` (a test holds them together): ms sounding, ms silent; for 3 s in each 30 s.
 SOUND_MS, REST_MS = 100, 1400
 TURN_MS, PERIOD_MS = 3000, 30_000
-RETRY_S = 10.0
+RETRY_S = 1.0
 BOARD, PINS = "dialtone-8", "mock"
 PI_5 = 0x17
 REVISION = "/proc/device-tree/system/linux,revision"
@@ -188,12 +188,15 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, end)
     print("failsafe: the agent has failed for good; nobody watches this site", file=sys.stderr, flush=True)
     pins: Pins | None = None
+    said = ""
     try:
         while not ended:
             try:
                 pins = pins_of(arguments[0])
             except Unusable as why:
-                print(f"failsafe: {why}; trying again in {RETRY_S:g} s", file=sys.stderr, flush=True)
+                if str(why) != said:
+                    said = str(why)
+                    print(f"failsafe: {said}; trying again each {RETRY_S:g} s", file=sys.stderr, flush=True)
                 time.sleep(RETRY_S)
                 continue
             if pins is not None:

@@ -37,7 +37,8 @@ class PlayedChip:
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.path))
         self._listener.listen()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def environment(self) -> dict[str, str]:
         here = Path(__file__).parent
@@ -45,6 +46,8 @@ class PlayedChip:
         return {"PYTHONPATH": path, "PLAYED_CHIP": str(self.path), "LG_WD": self._directory.name}
 
     def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # or its thread would go on accepting at the next chip's descriptor
+        self._accepting.join(30)
         self._listener.close()
         self._directory.cleanup()
 

@@ -68,7 +68,7 @@ class App:
         self._desk: Any = None
         self._again = False
         self._clock: Clock = clock or RealClock()
-        self._panel = PanelShell(site.panel, self._clock, panel, self._tell_host)
+        self._panel = PanelShell(site.panel, self._clock, panel, self._tell_host, self.post)
         self._core_timer: asyncio.TimerHandle | None = None
         self._stop = asyncio.Event()
         self._rng = random.Random(os.urandom(16))

@@ -19,6 +19,7 @@ MODULES = (
     "requests",
     "release",
     "mode",
+    "panel_test",
     "capture",
     "play",
     "decode",

@@ -15,9 +15,10 @@ import msgspec
 from agent import readings as r
 from agent.alarms import annunciator
 from agent.alarms.book import AlarmBook
+from agent.alarms.groups import FirstOut
 from agent.alarms.lines import LineAlarms
 from agent.alarms.paths import PathAlarms
-from agent.alarms.points import HOST_POINTS
+from agent.alarms.points import HOST_POINTS, slug
 from agent.alarms.restored import CALL_POINTS, restored_by_line
 from agent.alarms.trunks import Condition
 from agent.calls.watch import CallWatch
@@ -69,7 +70,12 @@ class Core:
     ) -> None:
         self._site = site
         self._now_ns = now_ns
-        self._book = AlarmBook(site.panel.sequence)
+        of_trunk = {(line.id, slug(aid)): group for line in site.line for aid, group in line.trunks.items()}
+        self._book = AlarmBook(
+            site.panel.sequence,
+            first_out=FirstOut(site.panel.first_out, of_trunk),
+            realarm_s=site.panel.realarm_h * 3600,
+        )
         self._view: PanelView = DARK
         self._senses = Senses(site)
         self._opinion = Opinion(site.site, feeds.covers(site))
@@ -105,6 +111,7 @@ class Core:
             after += self._calls(None, now_ns)
         self._book.tick(now_ns)
         after += self._ended(now_ns)
+        after += self._panel_test(now_ns)
         after += self._judge_verdict(now_ns)
         self._judge_nobody_knows(now_ns)
         starts: list[Effect] = [StartCheck(path, check) for path, check in self._schedule.due(now_ns)]
@@ -118,6 +125,7 @@ class Core:
             self._book.deadline(self._now_ns),
             self._schedule.deadline(),
             self._verbs.lamp_test_until_ns,
+            self._verbs.panel_test.deadline(self._now_ns) if self._verbs.panel_test is not None else None,
             self._watch_due_ns,
             self._opinion.deadline(),
             self._book.quiet.deadline(),
@@ -137,7 +145,7 @@ class Core:
             self._uplink(reading, now_ns)
         elif reading.source == "peers":
             pass  # how other centres fare is evidence for the verdict, and no alarm of this one
-        elif reading.source == "host" and reading.sense == "clock":
+        elif reading.source == "panel" or (reading.source == "host" and reading.sense == "clock"):
             learned = self._calls(reading, now_ns)
         elif reading.source == "host":
             self._host(reading, now_ns)
@@ -333,6 +341,18 @@ class Core:
         yield Record("request", {**told, "result": result}, urgent=False)
         yield Reply(request.id, result=result)
 
+    def _panel_test(self, now_ns: int) -> Iterable[Effect]:
+        """What the test that runs has shown, once it is over."""
+        test = self._verbs.panel_test
+        if test is None:
+            return
+        test.loud = next((a.id for a in self._book if annunciator.due_voice(self._book, a, now_ns) == "alarm"), None)
+        faults = (a.text for a in self._book if a.point.name == "panel-fault" and a.condition)
+        test.fault = test.fault or next(faults, None)
+        if test.over(now_ns):
+            self._verbs.panel_test = None
+            yield Record("panel-test", test.result(now_ns, self._site.panel.pins), urgent=True)
+
     # -- the way out ---------------------------------------------------------------------------------------------
 
     def _panel(self, now_ns: int) -> Iterable[Effect]:
@@ -341,6 +361,12 @@ class Core:
             verbs.lamp_test_until_ns = None
         blind = told is None or told.cause == "probe-blind"  # the lamp agrees with the sentence
         shown = (self._book.version, self._senses.all_heard() and not blind, verbs.lamp_test_until_ns)
+        if verbs.panel_test is not None:
+            self._shown, view = None, verbs.panel_test.view(now_ns)
+            if view != self._view:
+                self._view = view
+                yield SetPanel(view)
+            return
         if shown == self._shown and (self._show_due_ns is None or now_ns < self._show_due_ns):
             return
         self._shown, self._show_due_ns = shown, self._book.deadline(now_ns)
@@ -387,6 +413,7 @@ class Core:
             "duty": self._opinion.duty(self._now_ns),
             "columns": dict(self._senses.columns()),
             **self._book.quiet.status(),
+            "flood": self._book.flood(self._now_ns),
             "senses": self._senses.status(),
             "calls": self._watch.status(self._now_ns),
             "strays": self._strays,

@@ -50,6 +50,8 @@ WORDS: dict[str, str] = {
     "slow-flash": "slow",
     "pulse": "pulse",
     "wink": "steady",
+    "first-flash": "FIRST",
+    "first-steady": "first",
 }
 HORN_WORDS: dict[str, str] = {
     "none": "quiet",

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 MS = 1_000_000
 Lamp = Literal["ok", "calls", "trunks", "firewall", "router", "far-end", "uplink", "probe"]
 LAMPS: tuple[Lamp, ...] = get_args(Lamp)
-Pattern = Literal["off", "steady", "flash", "slow-flash", "pulse", "wink"]
+Pattern = Literal["off", "steady", "flash", "slow-flash", "pulse", "wink", "first-flash", "first-steady"]
 Voice = Literal["none", "alarm", "ringback", "trouble"]
 
 
@@ -35,6 +35,9 @@ CYCLES: dict[Pattern, Cycle] = {
     "slow-flash": Cycle(1000, 1000),
     "pulse": Cycle(3000, 1000),
     "wink": Cycle(1900, 100),
+    # The first of a group to fail (ISA-18.1 F3): twice as fast, yet below the 3 Hz that may harm.
+    "first-flash": Cycle(250, 250),
+    "first-steady": Cycle(750, 250),
 }
 # 911 positions have open microphones: 3 s of horn in each 30 s, never continuous.
 HORN_CYCLE = Cycle(3000, 27_000)
@@ -69,10 +72,12 @@ class Horn:
 
 @dataclass(frozen=True, slots=True)
 class PanelView:
-    """What the panel shows until the next view."""
+    """What the panel shows until the next view. ``head``: the remote head's one lamp; ``tested``: by a panel test."""
 
     lamps: Mapping[Lamp, Light]
     horn: Horn
+    head: Light = Light("off", 0)
+    tested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,7 @@ class Levels:
     lit: Mapping[Lamp, bool]
     voice: Voice
     sound: bool
+    head: bool = False
 
 
 DARK = PanelView({lamp: Light("off", 0) for lamp in LAMPS}, Horn("none", 0))
@@ -116,12 +122,14 @@ def levels(view: PanelView, now_ns: int) -> Levels:
     lit = {lamp: _on(CYCLES[light.pattern], light.since_ns, now_ns) for lamp, light in view.lamps.items()}
     sounding = view.horn.voice != "none" and _on(HORN_CYCLE, view.horn.since_ns, now_ns)
     voice: Voice = view.horn.voice if sounding else "none"
-    return Levels(lit, voice, _on(VOICES[voice], 0, _into_pattern_ns(view.horn, now_ns)))
+    head = _on(CYCLES[view.head.pattern], view.head.since_ns, now_ns)
+    return Levels(lit, voice, _on(VOICES[voice], 0, _into_pattern_ns(view.horn, now_ns)), head)
 
 
 def next_change_ns(view: PanelView, now_ns: int) -> int | None:
     """The first moment after ``now_ns`` at which ``levels`` can differ; None when nothing blinks."""
-    edges = [_next_ns(CYCLES[light.pattern], light.since_ns, now_ns) for light in view.lamps.values()]
+    lights = (*view.lamps.values(), view.head)
+    edges = [_next_ns(CYCLES[light.pattern], light.since_ns, now_ns) for light in lights]
     if view.horn.voice != "none":
         edges.append(_next_ns(HORN_CYCLE, view.horn.since_ns, now_ns))
         if _on(HORN_CYCLE, view.horn.since_ns, now_ns):

@@ -23,7 +23,16 @@ class AlarmState(Struct, frozen=True, kw_only=True, omit_defaults=False):
     state: Literal["normal", "unacknowledged", "returned-unacknowledged", "acknowledged", "returned"]
     active: bool
     change: Literal[
-        "raised", "returned", "cleared", "acknowledged", "reset", "silenced", "forgotten", "updated", "noted"
+        "raised",
+        "returned",
+        "cleared",
+        "acknowledged",
+        "reset",
+        "silenced",
+        "forgotten",
+        "updated",
+        "noted",
+        "realarmed",
     ]
     raised_ns: int
     cleared_ns: int | None
@@ -35,6 +44,10 @@ class AlarmState(Struct, frozen=True, kw_only=True, omit_defaults=False):
     shadow: bool = False
     shelved: bool = False
     mode: Literal["normal", "diverted", "service"] = "normal"
+    first_out: bool = False
+    """The first of its group to fail, where the site file asks for that (``panel.first_out``)."""
+    chatters: bool = False
+    """Raised three times in a minute: it stands until it has been gone for a minute."""
     noted_by: str | None = None
     """Who acknowledged it from afar; a critical alarm goes on in the room all the same."""
     acknowledged_where: Literal["room", "afar"] | None = None

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent import readings as r
+from agent.alarms.annunciator import due_voice
 from agent.alarms.book import NS, AlarmBook
 from agent.alarms.lines import LineAlarms
+from agent.alarms.panel_test import WHOLE_S, PanelTest
 from agent.alarms.quiet import MODES
 from agent.alarms.trunks import Condition
 from agent.paths.schedule import CheckSchedule
@@ -35,6 +37,7 @@ class Verbs:
         self._site, self._book, self._lines, self._condition = site, book, lines, condition
         self._schedule = schedule
         self.lamp_test_until_ns: int | None = None
+        self.panel_test: PanelTest | None = None
         self._verbs: dict[str, Callable[[r.Request, int], dict[str, Any]]] = {
             "ack": self._ack,
             "silence": self._silence,
@@ -104,11 +107,23 @@ class Verbs:
         return {"reset": int(self._book.forget(alarm.id, now_ns))}
 
     def _test(self, request: r.Request, now_ns: int) -> dict[str, Any]:
+        if request.args.get("whole"):
+            return self._whole_test(request, now_ns)
         seconds = request.args.get("seconds", 5)
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= TEST_MAX_S:
             raise RequestRefused(f"seconds must be a number over 0 and at most {TEST_MAX_S:g}")
         self.lamp_test_until_ns = now_ns + int(seconds * NS)
         return {"lamp_test_s": seconds}
+
+    def _whole_test(self, request: r.Request, now_ns: int) -> dict[str, Any]:
+        """Every lamp, pattern and voice; only in the room, and never over an alarm that sounds."""
+        if request.origin == "mqtt":
+            raise RequestRefused("the whole panel is tested by somebody who sees and hears it")
+        loud = next((a.id for a in self._book if due_voice(self._book, a, now_ns) != "none"), None)
+        if loud is not None:
+            raise RequestRefused(f"{loud} sounds; silence or acknowledge it first")
+        self.panel_test = PanelTest(request.who, now_ns)
+        return {"panel_test_s": round(WHOLE_S, 1)}
 
     def _release(self, request: r.Request, _now_ns: int) -> dict[str, Any]:
         """Lend a craft port to a technician; the shell lets go of it and takes it back by itself."""

@@ -58,9 +58,14 @@ class Output(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HornOutput(Output, frozen=True, forbid_unknown_fields=True):
-    """The horn. ``active``: it has its own oscillator; one without would need a tone, which levels cannot make."""
+    """The horn. An ``active`` buzzer has its own oscillator and is switched; a ``passive`` one is given ``tone_hz``.
 
-    buzzer: Literal["active"] = "active"
+    The three voices are rhythms, so that either kind has them all. The tone is lgpio's software PWM, which its own
+    thread times: near enough for an ear, and gone with the process.
+    """
+
+    buzzer: Literal["active", "passive"] = "active"
+    tone_hz: Annotated[int, Meta(ge=200, le=8000)] = 2700
 
 
 class Button(Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,6 +98,16 @@ class Buttons(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     no_voice: Button | None = None
 
 
+class Head(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """The remote head on the dispatch floor. ``loop`` is a wire through the head and back: open, its cable is cut."""
+
+    horn: HornOutput
+    lamp: Output
+    ack: Button
+    no_voice: Button
+    loop: Button
+
+
 class Board(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. ``uses`` names the buses whose pins this board takes; they must be off on the Pi."""
 
@@ -100,20 +115,26 @@ class Board(Struct, frozen=True, forbid_unknown_fields=True):
     horn: HornOutput
     heartbeat: Output | None = None
     buttons: Buttons = field(default_factory=Buttons)
+    head: Head | None = None
     uses: Annotated[tuple[Bus, ...], Meta(max_length=4)] = ()
     about: Text | None = None
 
     def outputs(self) -> dict[str, Output]:
-        """Every output by name: the lamps in their order, ``horn``, and ``heartbeat`` where there is one."""
+        """Every output by name: the lamps in their order, ``horn``, then ``heartbeat`` and the head's, if any."""
         found: dict[str, Output] = dict(_present(self.lamps))
         found["horn"] = self.horn
         if self.heartbeat is not None:
             found["heartbeat"] = self.heartbeat
+        if self.head is not None:
+            found |= {"head-horn": self.head.horn, "head-lamp": self.head.lamp}
         return found
 
     def inputs(self) -> dict[str, Button]:
-        """Every button that the board has, by its name."""
-        return dict(_present(self.buttons))
+        """Every button that the board has, by its name, and the head's two and its loop."""
+        found = dict(_present(self.buttons))
+        if self.head is not None:
+            found |= {"head-ack": self.head.ack, "head-no-voice": self.head.no_voice, "head-loop": self.head.loop}
+        return found
 
 
 def load_board(name: str) -> Board:
@@ -200,9 +221,12 @@ def _pin_errors(data: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the pins, looked up in the raw file so that one mistyped key hides no conflict."""
     outputs = [*_tables(data, "lamps")]
     outputs += [(key, data[key]) for key in ("horn", "heartbeat") if isinstance(data.get(key), dict)]
+    head = dict(_tables(data, "head"))
+    outputs += [(at, table) for at, table in head.items() if at in ("head.horn", "head.lamp")]
+    inputs = [(at, table) for at, table in head.items() if at in ("head.ack", "head.no-voice", "head.loop")]
     uses = data.get("uses")
     taken: dict[int, str] = {}
-    for at, table in [*outputs, *_tables(data, "buttons")]:
+    for at, table in [*outputs, *_tables(data, "buttons"), *inputs]:
         pin = table.get("pin")
         if type(pin) is not int:
             continue  # told by the types
@@ -224,7 +248,9 @@ def _safe_errors(at: str, table: Mapping[str, Any]) -> Iterator[str]:
     safe, active_low, pin = table.get("safe", False), table.get("active_low", False), table.get("pin")
     if type(safe) is not bool or type(active_low) is not bool:
         return  # told by the types
-    if safe and at in ("lamps.ok", "horn", "heartbeat"):
+    if table.get("buzzer") == "passive" and active_low:
+        yield f"{at}.active_low: a passive buzzer is switched by a high level: between tones it must draw no current"
+    if safe and at in ("lamps.ok", "horn", "heartbeat", "head.horn"):
         yield f"{at}.safe: must be false; without the agent nothing is well, and no horn may sound without end"
     if type(pin) is not int or pin not in HEADER_PINS or table.get("resistor") == "board":
         return

@@ -15,7 +15,8 @@ from importlib import import_module
 from typing import Any, Literal, Protocol
 
 from agent.panel import Levels
-from hw.board import Board
+from hw.board import Board, HornOutput, Output
+from hw.inputs import Edge, PinInputs
 
 Pins = Literal["lgpio", "mock"]
 
@@ -36,6 +37,12 @@ class Panel(Protocol):
     """What the agent needs of a panel."""
 
     levels_written: dict[str, int]
+
+    def listen(self, edge: Edge) -> list[str]:
+        """Take the buttons: which there are. ``edge`` is called from another thread."""
+
+    def closed(self) -> dict[str, bool]:
+        """Which buttons are closed now; one that can't be read is left out."""
 
     def apply(self, levels: Levels) -> None:
         """Show these levels. Raises :class:`PanelFault` after trying every output."""
@@ -60,6 +67,7 @@ class PinPanel:
         self._shown: dict[str, bool | None] = {}
         self.levels_written: dict[str, int] = dict.fromkeys(board.outputs(), 0)
         self.write_failures: dict[str, int] = dict.fromkeys(board.outputs(), 0)
+        self._inputs: PinInputs | None = None
         self._factory: Any = _build_factory(pins)
         try:
             self._claim()
@@ -68,13 +76,9 @@ class PinPanel:
             raise
 
     def _claim(self) -> None:
-        from gpiozero import DigitalOutputDevice
-
         for name, output in self._board.outputs().items():
             try:
-                self._devices[name] = DigitalOutputDevice(
-                    output.pin, active_high=not output.active_low, initial_value=output.safe, pin_factory=self._factory
-                )
+                self._devices[name] = _output_device(output, self._factory)
             except Exception as error:  # lgpio.error is a bare Exception
                 raise PanelFault(f"{name}: GPIO {output.pin} cannot be had: {_plain(error)}") from error
             self._shown[name] = output.safe
@@ -87,7 +91,8 @@ class PinPanel:
         """
         if not self._devices:
             raise PanelFault("the panel is closed")
-        wanted: dict[str, bool] = {"horn": levels.sound, **dict(levels.lit.items())}
+        wanted: dict[str, bool] = {"horn": levels.sound, "head-horn": levels.sound, "head-lamp": levels.head}
+        wanted |= dict(levels.lit.items())
         if "ok" in wanted:
             wanted["heartbeat"] = wanted["ok"]
         faults = []
@@ -102,7 +107,7 @@ class PinPanel:
 
     def _write(self, name: str, level: bool) -> str | None:
         try:
-            self._devices[name].value = level
+            self._devices[name].value = level * _full(self._board.outputs()[name])
         except Exception as error:  # one dead pin must not keep the others dark
             self._shown[name] = None
             self.write_failures[name] += 1
@@ -110,6 +115,20 @@ class PinPanel:
         self._shown[name] = level
         self.levels_written[name] += 1
         return None
+
+    def listen(self, edge: Edge) -> list[str]:
+        """Take the board's buttons; their names. ``edge(name, closed)`` comes from another thread."""
+        inputs = self._board.inputs()
+        self._inputs = PinInputs(self._factory, inputs, edge)
+        return list(inputs)
+
+    def closed(self) -> dict[str, bool]:
+        """Which buttons are closed now; one that can't be read is left out, and told in ``input_faults``."""
+        return self._inputs.closed() if self._inputs is not None else {}
+
+    def input_faults(self) -> list[str]:
+        """Which buttons can't be had or read, in words."""
+        return list(self._inputs.faults) if self._inputs is not None else []
 
     def pin_values(self) -> dict[str, bool]:
         """Whether each output is on, read back from its pin; an output that cannot be read is left out."""
@@ -129,8 +148,10 @@ class PinPanel:
         """
         devices, self._devices = self._devices, {}
         outputs = self._board.outputs()
-        for name in sorted(devices, key=lambda name: name != "horn"):
+        for name in sorted(devices, key=lambda name: not name.endswith("horn")):
             _quietly(partial(setattr, devices[name], "value", outputs[name].safe))
+        if self._inputs is not None:
+            self._inputs.close()
         for device in devices.values():
             _quietly(device.close)
         factory, self._factory = self._factory, None
@@ -147,6 +168,14 @@ class NullPanel:
         self.levels: Levels | None = None
         self.levels_written: dict[str, int] = {}
 
+    def listen(self, edge: Edge) -> list[str]:  # noqa: ARG002
+        """No buttons either."""
+        return []
+
+    def closed(self) -> dict[str, bool]:
+        """Nothing can be read."""
+        return {}
+
     def apply(self, levels: Levels) -> None:
         """Remember ``levels``."""
         self.levels = levels
@@ -159,12 +188,28 @@ class NullPanel:
         """Nothing to let go of."""
 
 
+def _output_device(output: Output, factory: Any) -> Any:
+    """One output, at its safe value from its first moment."""
+    from gpiozero import DigitalOutputDevice, PWMOutputDevice
+
+    if isinstance(output, HornOutput) and output.buzzer == "passive":
+        return PWMOutputDevice(output.pin, initial_value=0, frequency=output.tone_hz, pin_factory=factory)
+    return DigitalOutputDevice(
+        output.pin, active_high=not output.active_low, initial_value=output.safe, pin_factory=factory
+    )
+
+
+def _full(output: Output) -> float:
+    """What "on" is: a square wave where the buzzer needs a tone."""
+    return 0.5 if isinstance(output, HornOutput) and output.buzzer == "passive" else 1
+
+
 def _build_factory(pins: Pins) -> Any:
     """The pin library that was named. gpiozero's own search for one would take whichever it finds."""
     if pins == "mock":
-        from gpiozero.pins.mock import MockFactory
+        from gpiozero.pins.mock import MockFactory, MockPWMPin
 
-        return MockFactory()
+        return MockFactory(pin_class=MockPWMPin)
     # lgpio makes a named pipe in its working directory as it is imported.
     if "LG_WD" not in os.environ:
         runtime = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0] or os.environ.get("XDG_RUNTIME_DIR")

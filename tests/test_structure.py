@@ -19,7 +19,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("agent.readings", "agent.clock", "agent.payloads", "agent.limiter", "agent.callers"),
     ("agent.site",),
     ("agent.lines", "agent.paths"),
-    ("agent.panel",),
+    ("agent.panel", "agent.buttons"),
     ("hw",),
     ("agent.alarms",),
     ("agent.calls",),
@@ -37,6 +37,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("agent.control",),
     ("agent.host_judge",),
     ("agent.host",),
+    ("agent.button_shell",),
     ("agent.panel_shell",),
     ("agent.app",),
     ("agent.draw",),
@@ -48,7 +49,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
 )
 # Code that must not touch the world: the same in production, replay and simulation.
 PURE = """
-    agent/readings.py agent/effects.py agent/panel.py agent/core.py agent/evidence agent/limiter.py
+    agent/readings.py agent/effects.py agent/panel.py agent/buttons.py agent/core.py agent/evidence agent/limiter.py
     agent/opinion.py agent/verbs.py agent/host_judge.py agent/paths/certificate.py agent/paths/syslog agent/paths/answers.py
     agent/paths/options_outcome.py agent/paths/call/digest.py agent/paths/call/rtp.py agent/paths/call/sdp.py
     agent/paths/call/g711.py agent/paths/call/tone.py agent/paths/call/dialog.py agent/paths/call/states.py

@@ -2,7 +2,8 @@
 
 Several alarms share a lamp: the most urgent pattern wins. The horn takes the worst voice that is due. A new
 alarm restarts the horn's 3 s in 30 s, but never sooner than ``RESTART_NS`` after its last start, so that a
-flood of alarms does not become a continuous horn beside open microphones.
+flood of alarms does not become a continuous horn beside open microphones. More than ten in ten minutes join the
+turns that there are, at most 30 s away, so that a horn that starts anew means something again: a critical alarm.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from agent.panel import HORN_CYCLE, LAMPS, MS, Horn, Lamp, Light, PanelView, Pat
 RESTART_NS = 10 * NS
 SOUNDS_NS = HORN_CYCLE.lit_ms * MS
 PERIOD_NS = (HORN_CYCLE.lit_ms + HORN_CYCLE.dark_ms) * MS
-URGENCY: dict[Pattern, int] = {"off": 0, "pulse": 1, "wink": 1, "steady": 2, "slow-flash": 3, "flash": 4}
+URGENCY: dict[Pattern, int] = {
+    "off": 0, "pulse": 1, "wink": 1, "steady": 2, "first-steady": 3, "slow-flash": 4, "flash": 5, "first-flash": 6,
+}  # fmt: skip
 WORST_FIRST: tuple[Voice, ...] = ("alarm", "ringback", "trouble")
 
 
@@ -48,22 +51,29 @@ def compose(book: AlarmBook, ok: bool, test_until_ns: int | None, previous: Pane
     patterns: dict[Lamp, Pattern] = dict.fromkeys(LAMPS, "off")
     latest_ns: dict[Voice, int] = {}
     for alarm in book:
-        pattern = isa.LAMP[book.sequence_of(alarm)][alarm.state]
+        pattern = (isa.FIRST if alarm.first else isa.LAMP)[book.sequence_of(alarm)][alarm.state]
+        if alarm.point.name == "diverted" and pattern == "steady":
+            pattern = "pulse"
         if URGENCY[pattern] > URGENCY[patterns[alarm.point.lamp]]:
             patterns[alarm.point.lamp] = pattern
         voice = due_voice(book, alarm, now_ns)
         if voice != "none":
             began_ns = alarm.horn_from_ns if voice != "ringback" else alarm.cleared_ns
-            latest_ns[voice] = max(latest_ns.get(voice, began_ns or now_ns), began_ns or now_ns)
+            began_ns = 0 if alarm.joins else now_ns if began_ns is None else began_ns
+            latest_ns[voice] = max(latest_ns.get(voice, began_ns), began_ns)
+    worst = max((patterns[lamp] for lamp in LAMPS), key=URGENCY.__getitem__)
+    if book.quiet.mode != "normal" and patterns["calls"] == "off":
+        patterns["calls"] = "pulse"
     if ok:
         patterns["ok"] = "wink"
     if test_until_ns is not None and now_ns < test_until_ns:
-        patterns = dict.fromkeys(LAMPS, "steady")
+        patterns, worst = dict.fromkeys(LAMPS, "steady"), "steady"
     lamps = {
         lamp: previous.lamps[lamp] if previous.lamps[lamp].pattern == pattern else Light(pattern, now_ns)
         for lamp, pattern in patterns.items()
     }
-    return PanelView(lamps, _horn(latest_ns, previous.horn, now_ns))
+    head = previous.head if previous.head.pattern == worst else Light(worst, now_ns)
+    return PanelView(lamps, _horn(latest_ns, previous.horn, now_ns), head)
 
 
 def _horn(latest_ns: dict[Voice, int], previous: Horn, now_ns: int) -> Horn:

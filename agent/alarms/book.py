@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from agent.alarms import sequence as isa
+from agent.alarms.groups import CHATTER_NS, CHATTER_RAISES, FirstOut, Flood
 from agent.alarms.points import POINTS, PointType, point_id
 from agent.alarms.quiet import Quiet
 from agent.payloads import AlarmState
@@ -23,12 +24,17 @@ MAX_ALARMS = 512
 RESERVED = {"stranger": 256, "trunk": 32, "own": 0}
 """Places kept free from each class: what the site file does not name must not crowd out what it does, nor either us."""
 
-Change = Literal["raised", "returned", "cleared", "acknowledged", "reset", "silenced", "forgotten", "updated", "noted"]
+Change = Literal[
+    "raised", "returned", "cleared", "acknowledged", "reset", "silenced", "forgotten", "updated", "noted", "realarmed"
+]
 
 
 @dataclass(slots=True)
 class Alarm:
-    """One point's life. ``active`` is the qualified condition, ``due_ns`` when a changed one qualifies."""
+    """One point's life. ``active`` is the qualified condition, ``due_ns`` when a changed one qualifies.
+
+    ``first``: of its group; ``joins``: raised in a flood, so that it does not start the horn's turn anew.
+    """
 
     id: str
     resource: str
@@ -48,6 +54,10 @@ class Alarm:
     times_raised: int = 0
     hold_ns: int = 0
     shadow: bool = False
+    first: bool = False
+    chatters: bool = False
+    joins: bool = False
+    raises_ns: tuple[int, ...] = ()
     text: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
 
@@ -71,19 +81,31 @@ class Alarm:
             acknowledged_where=self.acknowledged_where,
             silenced=self.silenced,
             shadow=self.shadow,
+            first_out=self.first,
+            chatters=self.chatters,
             text=self.text,
             evidence=dict(self.evidence),
         )
 
 
 class AlarmBook:
-    """All alarms of a site. Every call that changes one leaves an ``AlarmState`` in ``take_changes()``."""
+    """All alarms of a site. Every call that changes one leaves an ``AlarmState`` in ``take_changes()``.
 
-    def __init__(self, sequence: Literal["A", "M", "R"]) -> None:
+    ``realarm_s``: what is acknowledged or silenced sounds again when it has stood for so long more; 0 for never.
+    """
+
+    def __init__(
+        self, sequence: Literal["A", "M", "R"], *, first_out: FirstOut | None = None, realarm_s: float = 86_400.0
+    ) -> None:
         self._sequence: isa.Sequence = sequence
         self._alarms: dict[str, Alarm] = {}
         self._due: set[str] = set()
         self._changes: list[AlarmState] = []
+        self._first_out = first_out or FirstOut(False, {})
+        self._flood = Flood()
+        self._realarm_ns = int(realarm_s * NS)
+        self._quieted: set[str] = set()
+        self._again: dict[str, int] = {}
         self.quiet = Quiet()
         self.refused = 0
         self._version = 0
@@ -160,12 +182,14 @@ class AlarmBook:
                     self._changes.append(self._look(alarm, "updated"))
             if evidence is not None:
                 alarm.evidence = dict(evidence)
-        if alarm.condition != holds or (declared and alarm.active != holds):
+        if alarm.condition != holds or (declared and alarm.active != holds and not alarm.chatters):
             alarm.condition = holds
             self._version += 1
             self._hold(alarm, now_ns)
-            wait_s = 0.0 if declared else (point.set_s if holds else point.clear_s)
-            alarm.due_ns = now_ns + int(wait_s * NS)
+            wait_ns = 0 if declared else int((point.set_s if holds else point.clear_s) * NS)
+            if alarm.chatters and not holds:  # one alarm that stands, not one that comes and goes
+                wait_ns = max(wait_ns, CHATTER_NS)
+            alarm.due_ns = now_ns + wait_ns
             self._settle(alarm, now_ns)
 
     def _admit(self, resource: str, point: PointType, qualifier: str, now_ns: int, limit: int) -> Alarm | None:
@@ -205,11 +229,19 @@ class AlarmBook:
         alarm.silenced, alarm.acknowledged_by, alarm.noted_by = False, None, None
         alarm.acknowledged_where = None
         alarm.horn_from_ns = now_ns + int(alarm.point.horn_after_s * NS) + alarm.hold_ns
+        alarm.raises_ns = (*(at for at in alarm.raises_ns if now_ns - at < CHATTER_NS), now_ns)[-CHATTER_RAISES:]
+        alarm.chatters = len(alarm.raises_ns) >= CHATTER_RAISES
+        if alarm.point.horn == "alarm":
+            alarm.joins = self._flood.runs(now_ns) and alarm.point.severity != "critical"
+            self._flood.raised(now_ns)
         self._step(alarm, "abnormal")
+        alarm.first = self._first_out.comes_first(alarm, self._alarms.values())
         self._changes.append(self._look(alarm, "raised"))
 
     def _return(self, alarm: Alarm, now_ns: int) -> None:
         alarm.active, alarm.cleared_ns = False, now_ns
+        if alarm.chatters:
+            alarm.chatters, alarm.raises_ns = False, ()
         if self.quiet.covers(alarm.id, alarm.resource):
             alarm.silenced = True  # it came and went while it was meant: nothing is left to sound for
         self._step(alarm, "normal")
@@ -218,12 +250,32 @@ class AlarmBook:
     def _step(self, alarm: Alarm, event: isa.Event) -> bool:
         before = alarm.state
         alarm.state = isa.NEXT[self.sequence_of(alarm)][before][event]
+        alarm.first = alarm.first and alarm.state != "normal"
         return alarm.state != before
 
     def tick(self, now_ns: int) -> None:
         """Let conditions qualify whose time has come."""
         for alarm_id in [i for i in self._due if (self._alarms[i].due_ns or 0) <= now_ns]:
             self._settle(self._alarms[alarm_id], now_ns)
+        if self._realarm_ns and (self._quieted or self._again):
+            self._sound_again(now_ns)
+
+    def flood(self, now_ns: int) -> bool:
+        """Whether so many alarms come that only a critical one starts the horn anew."""
+        return self._flood.runs(now_ns)
+
+    def _sound_again(self, now_ns: int) -> None:
+        self._again |= dict.fromkeys(self._quieted, now_ns + self._realarm_ns)
+        self._quieted.clear()
+        for alarm_id in [i for i, due_ns in self._again.items() if due_ns <= now_ns]:
+            del self._again[alarm_id]
+            alarm = self._alarms.get(alarm_id)
+            if alarm is None or not alarm.active or not (alarm.silenced or alarm.state == "acknowledged"):
+                continue
+            self._step(alarm, "realarm")
+            alarm.silenced, alarm.joins = False, False
+            alarm.horn_from_ns = now_ns
+            self._changes.append(self._look(alarm, "realarmed"))
 
     def deadline(self, now_ns: int) -> int | None:
         """When the book next changes by time alone: a condition qualifies, or a held voice is due."""
@@ -231,6 +283,7 @@ class AlarmBook:
         times += [
             a.horn_from_ns for a in self._alarms.values() if a.horn_from_ns is not None and a.horn_from_ns > now_ns
         ]
+        times += self._again.values()
         return min(times, default=None)
 
     def acknowledge(self, who: str, alarm_id: str | None = None, *, but_critical: bool = False) -> int:
@@ -248,7 +301,8 @@ class AlarmBook:
         return count
 
     def reset(self, alarm_id: str | None = None) -> int:
-        """Manual reset: what is acknowledged and back to normal goes dark; how many changed."""
+        """Manual reset: what is acknowledged and back to normal goes dark, and an acknowledged first-out shows as the
+        later ones do; how many changed."""
         return self._person("reset", "reset", alarm_id, None)
 
     def _person(
@@ -258,9 +312,13 @@ class AlarmBook:
         for alarm in self._chosen(alarm_id):
             if but_critical and alarm.point.severity == "critical":
                 continue
-            if self._step(alarm, event):
+            first = alarm.first and event == "reset" and alarm.state in ("acknowledged", "returned")
+            alarm.first = alarm.first and not first
+            if self._step(alarm, event) or first:
                 if who is not None:
                     alarm.acknowledged_by, alarm.acknowledged_where = who, "afar" if but_critical else "room"
+                if event == "ack":
+                    self._quieted.add(alarm.id)
                 self._changes.append(self._look(alarm, change))
                 count += 1
         return count
@@ -273,6 +331,7 @@ class AlarmBook:
                 continue
             if not alarm.silenced and self.voice_class(alarm) != "none":
                 alarm.silenced = True
+                self._quieted.add(alarm.id)
                 self._changes.append(self._look(alarm, "silenced"))
                 count += 1
         return count
@@ -285,6 +344,8 @@ class AlarmBook:
         alarm.condition = alarm.active = False
         alarm.due_ns, alarm.horn_from_ns, alarm.cleared_ns = None, None, now_ns
         alarm.state = "normal"
+        alarm.first = alarm.chatters = False
+        alarm.raises_ns = ()
         self._due.discard(alarm_id)
         self._changes.append(self._look(alarm, "forgotten"))
         return True
@@ -321,6 +382,7 @@ class AlarmBook:
                 horn_from_ns=was.raised_ns + int(point.horn_after_s * NS),
                 silenced=was.silenced,
                 shadow=was.shadow,
+                first=was.first_out,
                 acknowledged_by=was.acknowledged_by,
                 noted_by=was.noted_by,
                 acknowledged_where=was.acknowledged_where,
@@ -328,3 +390,5 @@ class AlarmBook:
                 text=was.text,
                 evidence=dict(was.evidence),
             )
+            if was.silenced or was.state == "acknowledged":
+                self._quieted.add(was.id)

@@ -120,6 +120,7 @@ HOST_POINTS = {
     "journal": "journal-fault",
     "learned": "journal-fault",
     "panel": "panel-fault",
+    "button": "button-stuck",
     "core": "sense-failed",
     "listen": "sense-failed",
     "link": "link-down",

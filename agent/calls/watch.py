@@ -157,8 +157,8 @@ class CallWatch:
         voice = self._voices.get(qualifier)
         judged = voice is not None
         if type_name in ("no-voice-button", "voice-reported", "button-stuck"):
-            judged = self._has_button
-            if judged and type_name != "button-stuck":
+            judged = self._has_button = True
+            if type_name != "button-stuck":
                 self._buttons.stand(now_ns, critical=type_name == "no-voice-button")
         elif type_name == "silence":
             judged = self._silence is not None and qualifier in self._streams
@@ -223,6 +223,7 @@ class CallWatch:
     def _contact(self, reading: Reading, now_ns: int) -> None:
         meaning, active = reading.detail.get("meaning"), reading.detail.get("active")
         if meaning == "no-voice":
+            self._has_button = True  # the panel's own is in no site file
             self._buttons.pressed(reading, now_ns)
             self._touched = True
         elif meaning == "make-busy" and isinstance(active, bool):  # what can't be read is as it was

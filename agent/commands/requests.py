@@ -11,7 +11,7 @@ HELP = {
     "ack": "acknowledge alarms: their lamps go steady and the horn falls silent",
     "silence": "silence the horn for what stands now; a new alarm sounds again",
     "reset": "put out the lamps of alarms that are acknowledged and back to normal",
-    "test": "light every lamp for a few seconds",
+    "test": "light every lamp for a few seconds; --whole shows every lamp, pattern and voice, and reports it",
 }
 
 
@@ -31,6 +31,7 @@ def add(verbs: argparse._SubParsersAction[Any]) -> None:
             verb.add_argument(
                 "--seconds", type=float, default=5.0, metavar="N", help="how long, at most 30 (default 5)"
             )
+            verb.add_argument("--whole", action="store_true", help="the whole panel, as the test button held for 3 s")
         else:
             verb.add_argument("alarm", nargs="?", metavar="ALARM", help="one alarm's id (default: all)")
         if do == "reset":
@@ -78,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
     given: dict[str, Any] = {"seconds": args.seconds} if args.do == "test" else {}
     if args.do != "test" and args.alarm is not None:
         given["alarm"] = args.alarm
+    if args.do == "test" and args.whole:
+        given = {"whole": True}
     if args.do == "reset" and args.force:
         given["force"] = True
     result = asked(args, args.do, given)

@@ -168,6 +168,8 @@ class Panel(Struct, frozen=True, forbid_unknown_fields=True):
     board: Id = "dialtone-8"
     pins: Literal["lgpio", "mock"] = "mock"
     sequence: Literal["A", "M", "R"] = "M"
+    first_out: bool = False
+    realarm_h: Annotated[float, Meta(ge=0, le=168)] = 24.0
     path_hold_s: Annotated[float, Meta(ge=0, le=300)] = 20.0
 
 

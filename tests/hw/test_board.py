@@ -129,7 +129,7 @@ def test_all_mistakes_are_told_at_once() -> None:
                 "uplink": "",
                 "lamp9": "pin = 14",
             },
-            horn='pin = 26\nbuzzer = "passive"',
+            horn='pin = 26\nbuzzer = "piezo"',
             more="[buttons]\nsilence = { pin = 2 }\nack = { }\nreset = 7\nshout = { pin = 4 }\n[relay]\npin = 1",
             top='uses = ["can"]\nabout = ""',
         )
@@ -144,7 +144,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         "lamps.uplink: missing",
         "lamps.lamp9: unknown key",
         "lamps.lamp9.pin: GPIO 14 belongs to uart",
-        "horn.buzzer: Invalid enum value 'passive'",
+        "horn.buzzer: Invalid enum value 'piezo'",
         "buttons.silence.pin: GPIO 2 belongs to i2c",
         "buttons.ack.pin: missing",
         "buttons.reset: Expected `object | null`, got `int`, not 7",

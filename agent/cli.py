@@ -16,6 +16,7 @@ MODULES = (
     "demo",
     "check",
     "status",
+    "screen",
     "requests",
     "release",
     "mode",

@@ -372,7 +372,10 @@ class Core:
         return {
             "site": self._site.site.id,
             "probe": self._site.site.probe,
+            "name": self._site.site.name,
+            "timezone": self._site.site.timezone,
             "lamps": {lamp: light.pattern for lamp, light in self._view.lamps.items()},
+            "ok_since_ns": self._view.lamps["ok"].since_ns if self._view.lamps["ok"].pattern != "off" else None,
             "horn": self._view.horn.voice,
             "alarms": [msgspec.to_builtins(self._book.look(alarm)) for alarm in self._book.standing()],
             "verdict": msgspec.to_builtins(self._opinion.told) if self._opinion.told is not None else None,

@@ -34,12 +34,14 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("agent.remote",),
     ("agent.fleet",),
     ("agent.schemas",),
+    ("agent.client",),
     ("agent.control",),
     ("agent.host_judge",),
     ("agent.host",),
     ("agent.panel_shell",),
     ("agent.app",),
     ("agent.draw",),
+    ("agent.screen",),
     ("agent.sim",),
     ("agent.replay",),
     ("agent.commands",),
@@ -62,6 +64,7 @@ PURE = """
     agent/remote/envelope.py agent/remote/commands.py agent/remote/desired.py agent/remote/local_only.py
     agent/remote/trial.py agent/remote/peers.py agent/uplink/inlet.py agent/fleet/said.py agent/fleet/probe.py
     agent/fleet/state.py agent/fleet/together.py agent/fleet/pool.py agent/fleet/screen.py
+    agent/screen/letters.py agent/screen/canvas.py agent/screen/face.py agent/screen/layout.py
     agent/payloads.py agent/callers.py agent/alarms agent/calls agent/verdict agent/lines/tl1.py
     agent/lines/tl1_grammar.py agent/lines/tl1_text.py agent/lines/tl1_session.py agent/lines/tl1_login.py
     agent/lines/tl1_command.py agent/lines/tl1_words.py agent/lines/atag.py agent/lines/framing.py

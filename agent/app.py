@@ -23,6 +23,7 @@ import msgspec
 
 from agent import __version__, labels
 from agent.clock import NS, Clock, RealClock
+from agent.commissioned import Commissioned
 from agent.control import ControlServer, default_socket
 from agent.core import Core
 from agent.effects import Effect, Record, Reply, SetPanel, StartCheck
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("dialtone")
 CLOCK_EVERY_NS, CLOCK_LOOK_S, CLOCK_STEP_S = 60 * NS, 5.0, 2.0
 WELL_S = 30.0  # a shell that has run this long after a failure is well again
-KEYED = frozenset({"alarm", "command"})
+KEYED = frozenset({"alarm", "command", "commission"})
 KEYS = {"verdict": "verdict", "config": "config"}
 AT_ONCE = frozenset({"config", "command"})
 """Of what the desk records: on disk before anything is done of it."""
@@ -73,6 +74,7 @@ class App:
         self._rng = random.Random(os.urandom(16))
         self._replies: dict[str, Reply] = {}
         self._started_ns = self._clock.now_ns()
+        self._commissioned = Commissioned()
         self._uplinks: list[Any] = []
         self._ports: list[Any] = []
         self._prober: Any = None
@@ -258,6 +260,7 @@ class App:
 
     async def _restored_core(self) -> Core:
         now_ns, wall = self._clock.now_ns(), self._clock.wall()
+        self._commissioned.restore(await self._journal.latest("commission"))
         entries = [e for e in await self._journal.latest("alarm") if e.payload is not None]
         states, unreceived = [], set()
         acknowledged = [r for u in self._site.uplink for r in await self._journal.ranges(u.id)]
@@ -339,6 +342,7 @@ class App:
             self._save_learned(record.payload)
             return
         wall = self._clock.wall()
+        self._commissioned.saw(record.kind, record.payload, wall)
         payload = labels.labelled(record.payload, self._clock)
         key = str(payload.get("id", "")) if record.kind in KEYED else KEYS.get(record.kind, "")
         self._journal.put(
@@ -418,6 +422,7 @@ class App:
             "journal": self._journal.status(),
             **({"config": self._desk.status()} if self._desk is not None else {}),
             "ports": [port.status() for port in self._ports],
+            "commissioned": self._commissioned.status(self._clock.wall()),
             "core_faults": self._core_faults,
             "panel": "driven" if self._panel.driven else "failed",
         }

@@ -29,6 +29,7 @@ MODULES = (
     "watch",
     "schema",
     "verify",
+    "commission",
 )
 
 

@@ -326,7 +326,10 @@ class Core:
             yield Reply(request.id, error=str(refused))
             return
         told = {"do": request.do, "args": dict(request.args), "who": request.who, "origin": request.origin}
-        yield Record("request", {**told, "result": result}, urgent=False)
+        if request.do == "commission":
+            yield Record("commission", {**result, "who": request.who}, urgent=True)
+        else:
+            yield Record("request", {**told, "result": result}, urgent=False)
         yield Reply(request.id, result=result)
 
     # -- the way out ---------------------------------------------------------------------------------------------

@@ -124,6 +124,15 @@ def test_never_green_but_with_the_ok_lamp_lit_and_nothing_standing(status: dict[
         assert shown.level == "alarm"
 
 
+def test_a_minor_alarm_is_not_well_whatever_the_lamps_say() -> None:
+    assert face(well(alarms=[alarm(severity="minor")]), UTC).level == "trouble"
+
+
+@given(st.text(max_size=100))
+def test_whatever_came_is_plain(text: str) -> None:
+    assert all(" " <= ch <= "~" for ch in plain(text + "\x1b[2J\x9b\u202e\x07é"))
+
+
 @given(answers, st.integers(-3, 250), st.integers(-3, 70))
 def test_any_answer_fits_any_size_and_moves_no_cursor(status: dict[str, Any], columns: int, rows: int) -> None:
     canvas = draw(face(status, UTC), columns, rows)

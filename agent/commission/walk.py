@@ -89,6 +89,7 @@ class Walk:
 
     def _step(self, number: int, step: Step) -> dict[str, Any]:
         say = self._terminal.say
+        self._quiet_first()
         before = self._ask("status", {})
         known, first = standing(before), before["journal"]["head"] + 1
         result: dict[str, Any] = {"kind": step.kind, "id": step.id, "receipt": "none"}
@@ -118,6 +119,14 @@ class Walk:
         result["passed"] = passed(result, horn_due)
         self._seal(result)
         return result
+
+    def _quiet_first(self) -> None:
+        """A horn that sounds already proves nothing: what stands is acknowledged by a person, at the panel."""
+        status = self._ask("status", {})
+        if status["horn"] != "none":
+            texts = [f"  {alarm['text']}" for alarm in status["alarms"] if alarm["state"] != "acknowledged"]
+            self._terminal.say("\n".join(["The horn is due already. Acknowledge at the panel what stands:", *texts]))
+            self._until(lambda now: now["horn"] == "none", self._wait_s)
 
     def _seen_and_heard(self, alarm: Mapping[str, Any], result: dict[str, Any]) -> bool:
         """Asks for lamp and horn; whether the horn was to sound."""

@@ -23,6 +23,7 @@ import msgspec
 
 from agent import __version__, labels
 from agent.clock import NS, Clock, RealClock
+from agent.commissioned import Commissioned
 from agent.control import ControlServer, default_socket
 from agent.core import Core
 from agent.effects import Effect, Record, Reply, SetPanel, StartCheck
@@ -30,10 +31,11 @@ from agent.journal import learned
 from agent.journal.entry import Entry, Pending
 from agent.journal.writer import JournalWriter
 from agent.panel_shell import PanelOutput, PanelShell
-from agent.payloads import AlarmState, Receipt
+from agent.payloads import Receipt
 from agent.readings import Input, Reading, Request, State, Wake
 from agent.site import schema
 from agent.site.secrets import SecretStore
+from agent.standing import standing
 
 if TYPE_CHECKING:
     from agent.remote.choice import Choice
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("dialtone")
 CLOCK_EVERY_NS, CLOCK_LOOK_S, CLOCK_STEP_S = 60 * NS, 5.0, 2.0
 WELL_S = 30.0  # a shell that has run this long after a failure is well again
-KEYED = frozenset({"alarm", "command"})
+KEYED = frozenset({"alarm", "command", "commission"})
 KEYS = {"verdict": "verdict", "config": "config"}
 STATED = frozenset({"alarm", "verdict"})
 AT_ONCE = frozenset({"config", "command"})
@@ -74,6 +76,7 @@ class App:
         self._rng = random.Random(os.urandom(16))
         self._replies: dict[str, Reply] = {}
         self._started_ns = self._clock.now_ns()
+        self._commissioned = Commissioned()
         self._uplinks: list[Any] = []
         self._ports: list[Any] = []
         self._prober: Any = None
@@ -261,26 +264,14 @@ class App:
         await ControlServer(path, self._site.control.group, self.ask).run()
 
     async def _restored_core(self) -> Core:
-        now_ns, wall = self._clock.now_ns(), self._clock.wall()
-        entries = [e for e in await self._journal.latest("alarm") if e.payload is not None]
-        states, unreceived = [], set()
-        acknowledged = [r for u in self._site.uplink for r in await self._journal.ranges(u.id)]
-        for entry in entries:
-            try:
-                states.append(
-                    labels.rebase(msgspec.json.decode(entry.payload or b"", type=AlarmState), entry, now_ns, wall)
-                )
-            except msgspec.MsgspecError as error:
-                log.error("alarm %s of entry %s can't be read back: %s", entry.key, entry.id, error)
-                continue
-            if not any(first <= entry.seq <= last for first, last in acknowledged):
-                unreceived.add(entry.key)
+        self._commissioned.restore(await self._journal.latest("commission"))
+        states, unreceived = await standing(self._journal, [uplink.id for uplink in self._site.uplink], self._clock)
         directory = Path(self._site.journal.directory)
         what, why = await asyncio.to_thread(learned.load, directory)
         if why is not None:
             log.error("what was learned of this site's calls can't be read: %s; learning anew", why)
             self._early.append(self._host_reading("learned", f"{learned.FILE}: {why}; learning anew"))
-        return Core(self._site, now_ns, states, unreceived, what)
+        return Core(self._site, self._clock.now_ns(), states, unreceived, what)
 
     # -- into the core, and its effects out ----------------------------------------------------------------------
 
@@ -343,6 +334,7 @@ class App:
             self._save_learned(record.payload)
             return
         wall = self._clock.wall()
+        self._commissioned.saw(record.kind, record.payload, wall)
         payload = labels.labelled(record.payload, self._clock)
         if record.kind in STATED and self._choice is not None:
             payload["config"] = self._choice.sha256
@@ -424,6 +416,7 @@ class App:
             "journal": self._journal.status(),
             **({"config": self._desk.status()} if self._desk is not None else {}),
             "ports": [port.status() for port in self._ports],
+            "commissioned": self._commissioned.status(self._clock.wall()),
             "core_faults": self._core_faults,
             "panel": "driven" if self._panel.driven else "failed",
         }

@@ -16,6 +16,7 @@ MODULES = (
     "demo",
     "check",
     "status",
+    "screen",
     "requests",
     "release",
     "mode",
@@ -29,6 +30,7 @@ MODULES = (
     "watch",
     "schema",
     "verify",
+    "commission",
 )
 
 

@@ -19,6 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from agent.client import Unanswered as Unanswered
+from agent.client import ask as ask
+from agent.client import default_socket as default_socket
 from agent.effects import Reply
 from agent.readings import Request
 
@@ -30,10 +33,6 @@ MAX_ARGS = 16
 
 class Refused(Exception):
     """What came over the socket is no request; the text says why."""
-
-
-class Unanswered(Exception):
-    """The agent can't be reached over the socket, or refused; the text says why."""
 
 
 def parse(line: bytes, who: str) -> Request:
@@ -165,34 +164,3 @@ def remove_stale(path: Path) -> None:
             path.unlink(missing_ok=True)
             return
     raise FileExistsError(f"another agent answers at {path}")
-
-
-def default_socket() -> Path:
-    """``/run/dialtone/control.sock`` under systemd, else under XDG_RUNTIME_DIR, else in the user's own /tmp folder."""
-    given = os.environ.get("RUNTIME_DIRECTORY")
-    if given:
-        return Path(given.split(":", 1)[0]) / "control.sock"
-    system = Path("/run/dialtone")
-    if os.access(system, os.W_OK):
-        return system / "control.sock"
-    user = os.environ.get("XDG_RUNTIME_DIR")
-    own = Path(user) if user and os.access(user, os.W_OK) else Path(f"/tmp/dialtone-{os.getuid()}")  # noqa: S108
-    return own / "dialtone" / "control.sock"
-
-
-def ask(path: Path, do: str, args: dict[str, Any] | None = None, timeout_s: float = 5.0) -> dict[str, Any]:
-    """Ask the agent at ``path`` one thing and return its result. Raises ``Unanswered`` with the reason."""
-    question = json.dumps({"v": 1, "id": "1", "do": do, "args": args or {}}).encode() + b"\n"
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-            sock.settimeout(timeout_s)
-            sock.connect(str(path))
-            sock.sendall(question)
-            with sock.makefile("rb") as stream:
-                line = stream.readline(16 * 1024 * 1024)
-        told = json.loads(line)
-    except (OSError, ValueError) as error:
-        raise Unanswered(f"no agent answers at {path}: {error}") from error
-    if not told.get("ok"):
-        raise Unanswered(str(told.get("error", "refused")))
-    return dict(told["result"])

@@ -338,7 +338,10 @@ class Core:
             yield Reply(request.id, error=str(refused))
             return
         told = {"do": request.do, "args": dict(request.args), "who": request.who, "origin": request.origin}
-        yield Record("request", {**told, "result": result}, urgent=False)
+        if request.do == "commission":
+            yield Record("commission", {**result, "who": request.who}, urgent=True)
+        else:
+            yield Record("request", {**told, "result": result}, urgent=False)
         yield Reply(request.id, result=result)
 
     def _panel_test(self, now_ns: int) -> Iterable[Effect]:
@@ -406,7 +409,10 @@ class Core:
         return {
             "site": self._site.site.id,
             "probe": self._site.site.probe,
+            "name": self._site.site.name,
+            "timezone": self._site.site.timezone,
             "lamps": {lamp: light.pattern for lamp, light in self._view.lamps.items()},
+            "ok_since_ns": self._view.lamps["ok"].since_ns if self._view.lamps["ok"].pattern != "off" else None,
             "horn": self._view.horn.voice,
             "alarms": [msgspec.to_builtins(self._book.look(alarm)) for alarm in self._book.standing()],
             "verdict": msgspec.to_builtins(self._opinion.told) if self._opinion.told is not None else None,

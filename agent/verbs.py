@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from agent import commissioned
 from agent import readings as r
 from agent.alarms.annunciator import due_voice
 from agent.alarms.book import NS, AlarmBook
@@ -47,6 +48,7 @@ class Verbs:
             "mode": self._mode,
             "shelve": self._shelve,
             "test-call": self._test_call,
+            "commission": self._commission,
         }
 
     @property
@@ -92,6 +94,15 @@ class Verbs:
         if not started:
             raise RequestRefused(f"a test call was made less than {schema.AGAIN_S:g} s ago")
         return {"started": started}
+
+    def _commission(self, request: r.Request, _now_ns: int) -> dict[str, Any]:
+        """What a person at the box has seen of one step; the core writes it down."""
+        if request.origin == "mqtt":
+            raise RequestRefused("who commissions stands before the box")
+        try:
+            return commissioned.checked(request.args)
+        except commissioned.Wrong as wrong:
+            raise RequestRefused(str(wrong)) from None
 
     def _reset(self, request: r.Request, now_ns: int) -> dict[str, Any]:
         name = self._alarm_named(request)

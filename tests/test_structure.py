@@ -16,7 +16,7 @@ SOURCES = sorted([*(ROOT / "agent").rglob("*.py"), *(ROOT / "hw").rglob("*.py")]
 # The way data takes. A module may import from its own row and from the rows above it, never from below.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("agent",),
-    ("agent.readings", "agent.clock", "agent.payloads", "agent.limiter", "agent.callers"),
+    ("agent.readings", "agent.clock", "agent.payloads", "agent.limiter", "agent.callers", "agent.commissioned"),
     ("agent.site",),
     ("agent.lines", "agent.paths"),
     ("agent.panel", "agent.buttons"),
@@ -28,12 +28,13 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("agent.opinion", "agent.verbs"),
     ("agent.core",),
     ("agent.journal",),
-    ("agent.labels",),
+    ("agent.labels", "agent.standing"),
     ("agent.reflector",),
     ("agent.uplink",),
     ("agent.remote",),
     ("agent.fleet",),
     ("agent.schemas",),
+    ("agent.client",),
     ("agent.control",),
     ("agent.host_judge",),
     ("agent.host",),
@@ -41,6 +42,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("agent.panel_shell",),
     ("agent.app",),
     ("agent.draw",),
+    ("agent.screen",),
+    ("agent.commission",),
     ("agent.sim",),
     ("agent.replay",),
     ("agent.commands",),
@@ -63,6 +66,8 @@ PURE = """
     agent/remote/envelope.py agent/remote/commands.py agent/remote/desired.py agent/remote/local_only.py
     agent/remote/trial.py agent/remote/peers.py agent/uplink/inlet.py agent/fleet/said.py agent/fleet/probe.py
     agent/fleet/state.py agent/fleet/together.py agent/fleet/pool.py agent/fleet/screen.py
+    agent/screen/letters.py agent/screen/canvas.py agent/screen/face.py agent/screen/layout.py
+    agent/commissioned.py agent/commission/steps.py
     agent/payloads.py agent/callers.py agent/alarms agent/calls agent/verdict agent/lines/tl1.py
     agent/lines/tl1_grammar.py agent/lines/tl1_text.py agent/lines/tl1_session.py agent/lines/tl1_login.py
     agent/lines/tl1_command.py agent/lines/tl1_words.py agent/lines/atag.py agent/lines/framing.py

@@ -15,11 +15,12 @@ HELP = {
 }
 
 
-def add_socket(verb: argparse.ArgumentParser) -> None:
+def add_socket(verb: argparse.ArgumentParser, *, json: bool = True) -> None:
     """How every such verb finds the agent."""
     verb.add_argument("--socket", type=Path, metavar="PATH", help="the agent's control socket, if not the usual one")
     verb.add_argument("--site", type=Path, metavar="SITE", help="take the socket's place from this site file")
-    verb.add_argument("--json", action="store_true", help="print one JSON object")
+    if json:
+        verb.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def add(verbs: argparse._SubParsersAction[Any]) -> None:
@@ -43,7 +44,7 @@ def add(verbs: argparse._SubParsersAction[Any]) -> None:
 
 def socket_of(args: argparse.Namespace) -> Path:
     """The control socket the arguments name. Raises ``SiteFileInvalid``."""
-    from agent.control import default_socket
+    from agent.client import default_socket
 
     if args.socket is not None:
         return Path(args.socket)
@@ -59,7 +60,7 @@ def socket_of(args: argparse.Namespace) -> Path:
 
 def asked(args: argparse.Namespace, do: str, given: dict[str, Any]) -> dict[str, Any] | int:
     """Ask the agent; its result, or the exit status where there is none."""
-    from agent.control import Unanswered, ask
+    from agent.client import Unanswered, ask
     from agent.site.load import SiteFileInvalid
 
     try:

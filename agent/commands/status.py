@@ -54,6 +54,8 @@ def lines(status: dict[str, Any]) -> list[str]:
     out += [f"  {judge(one)}" for one in status.get("calls", ()) if one.get("stream")]
     for uplink in status["uplinks"]:
         out.append(f"  uplink {uplink['id']}: {'connected' if uplink['connected'] else 'not connected'}")
+    reminder = (status.get("commissioned") or {}).get("reminder")
+    out += [f"  {reminder}"] if reminder else []
     journal = status["journal"]
     out.append(
         f"  journal: entry {journal.get('head')}, {journal.get('waiting')} waiting, fault: {journal.get('fault')}"

@@ -169,7 +169,12 @@ class Board:
         command = [
             *(*NICE, "qemu-system-aarch64", "-M", "raspi3b", "-display", "none", "-nodefaults", "-no-reboot"),
             *("-kernel", self.base / "kernel", "-initrd", self.base / "initrd", "-dtb", self.base / "raspi3b.dtb"),
-            *("-append", f"{APPEND} root=/dev/mmcblk0", "-drive", f"file={self.card},if=sd,format=raw"),
+            *(
+                "-append",
+                f"{APPEND} root=/dev/mmcblk0 board.time={time.time():.0f}",
+                "-drive",
+                f"file={self.card},if=sd,format=raw",
+            ),
             *("-usb", "-device", "usb-net,netdev=n0", "-netdev", "user,id=n0"),
             *(*chardev("uart"), "-serial", "chardev:uart", *chardev("console"), "-serial", "chardev:console"),
             *("-qmp", f"unix:{run / 'qmp'},server=on,wait=off", "-qmp", f"unix:{run / 'look'},server=on,wait=off"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,15 +42,6 @@ board = "dialtone-8"
 pins = "lgpio"
 [host]
 """
-# A real box has NTP or GPS. The emulated one has no clock of its own: it is told the time, and that it is right.
-SET_CLOCK = """python3 - <<'PY'
-import ctypes, struct, time
-time.clock_settime(time.CLOCK_REALTIME, {now})
-timex = bytearray(512)
-struct.pack_into("=I4xqqqqi", timex, 0, 0x0010 | 0x0004 | 0x0008, 0, 0, 0, 0, 0)
-buffer = (ctypes.c_char * 512).from_buffer(timex)
-print(ctypes.CDLL(None).adjtimex(buffer))
-PY"""
 
 
 class Box:
@@ -73,9 +63,8 @@ class Box:
             self.watch.close()
 
     def settle(self) -> None:
-        """Wait until the console and the agent answer; then tell the board the time."""
+        """Wait until the console and the agent answer."""
         self.board.console.ready()
-        self.board.console.run(SET_CLOCK.format(now=time.time()))
         self.answering()
 
     def answering(self, patience_s: float = BOOT_S) -> dict[str, Any]:

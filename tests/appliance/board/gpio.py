@@ -65,6 +65,10 @@ class Watch:
         """When one of these pins was first driven high."""
         return next((s.at_s for s in self.since(since_s) if s.high & pins), None)
 
+    def first_driven(self, pins: frozenset[int], since_s: float) -> float | None:
+        """When all of these pins were first outputs."""
+        return next((s.at_s for s in self.since(since_s) if s.outputs >= pins), None)
+
     def spans(self, pin: int, since_s: float) -> list[tuple[bool, float]]:
         """How long a pin was high and low, in turn; the first and the last, cut short by us, are left out."""
         spans: list[tuple[bool, float]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tests.appliance.board.image import image
 from tests.appliance.board.qemu import BOOT_S, Board, board
 from tests.appliance.board.steps import cache_folder
 from tests.real.brokers import Broker, Subscriber, broker, subscriber
-from tests.real.sites import until
+from tests.real.sites import tl1, until
 
 PINS = {name: output.pin for name, output in load_board("dialtone-8").outputs().items()}
 LAMP_PINS = frozenset(pin for name, pin in PINS.items() if name not in ("horn", "heartbeat"))
@@ -61,6 +62,16 @@ class Box:
         self.board.cut()
         if self.watch is not None:
             self.watch.close()
+
+    def line_speaks(self) -> None:
+        """The bank says what a healthy bank says now and then, until ``ok`` is lit: it is dark while the line is mute."""
+
+        def lit() -> bool:
+            self.board.uart.send(tl1("T1-1", "CL", "LOS", 0, almcde="A "))
+            time.sleep(1)
+            return self.watch is not None and PINS["ok"] in self.watch.samples[-1].high
+
+        until(lit, "ok never lit", BOOT_S)
 
     def settle(self) -> None:
         """Wait until the console and the agent answer."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from tests.appliance.board.qemu import Qmp
 
 GPIO, OUTPUT = 0x3F200000, 0b001  # BCM2835 ARM Peripherals, 6.1: GPFSEL0 at +0, GPLEV0 at +0x34
+SET, CLEAR = 0x1C, 0x28
 LEVELS = 0x34 // 4
 
 

@@ -38,23 +38,22 @@ LinkLocalAddressing=no
 IPv6AcceptRA=no
 """
 CONSOLE = """[Unit]
-Description=A root shell on the second serial port, for the test alone
+Description=A root shell on a serial port, for the test alone
 DefaultDependencies=no
 After=local-fs.target
+ConditionKernelCommandLine=board.console=%I
 [Service]
 ExecStart=/bin/sh -s
 StandardInput=tty-force
 StandardOutput=tty
 StandardError=tty
-TTYPath=/dev/ttyS1
+TTYPath=/dev/%I
 WorkingDirectory=/run
 Restart=always
 RestartSec=0
-IgnoreSIGPIPE=no
 [Install]
 WantedBy=basic.target
 """
-
 # A real box has NTP or GPS. The emulated one has no clock: it is told the time, and that it is right (adjtimex(2) with
 # ADJ_STATUS, ADJ_MAXERROR and ADJ_ESTERROR, all zero; 171 is its number on arm64).
 CLOCK = """[Unit]
@@ -134,7 +133,11 @@ def wheels(into: Path, work: Path, suffix: str) -> None:
 
 
 def put_in(root: Path, wheels: Path) -> None:
-    """The box into ``root``: by hand what the installer does."""
+    """The box into ``root``, by its own installer; by hand what that does, where there is none."""
+    installer = ROOT / "systemd/install.sh"
+    if installer.exists():
+        call("sh", installer, "--root", root, "--wheels", wheels)
+        return
     inside = root / "tmp/wheels"
     shutil.copytree(wheels, inside)
     call("chroot", root, "python3", "-m", "venv", "/opt/dialtone")
@@ -146,20 +149,25 @@ def put_in(root: Path, wheels: Path) -> None:
     call("chroot", root, "useradd", "--system", "-g", "dialtone", "-G", "dialout,gpio", "-M", "dialtone")
     _write(root / "etc/udev/rules.d/60-dialtone.rules", 'SUBSYSTEM=="gpio", GROUP="gpio", MODE="0660"\n')
     _write(root / "etc/sysctl.d/60-dialtone.conf", "net.ipv4.ping_group_range = 0 2147483647\n")
-    for unit in ("dialtone.service",):
-        shutil.copy(ROOT / "systemd" / unit, root / "etc/systemd/system" / unit)
+    for unit in (ROOT / "systemd").glob("dialtone*.service"):
+        shutil.copy(unit, root / "etc/systemd/system" / unit.name)
     _enable(root, "dialtone.service")
 
 
 def _for_the_test(root: Path) -> None:
     _write(root / "etc/systemd/network/10-board.network", NETWORK)
-    _write(root / "etc/systemd/system/board-console.service", CONSOLE)
+    _write(root / "etc/systemd/system/board-console@.service", CONSOLE)
     _write(root / "etc/hostname", "board\n")
     _write(root / "etc/fstab", "")
     _write(root / "etc/dialtone/site.toml", "")
     _write(root / "etc/machine-id", "0123456789abcdef0123456789abcdef\n")
     _write(root / "etc/systemd/system/board-clock.service", CLOCK)
-    for unit in ("systemd-networkd.service", "board-console.service", "board-clock.service"):
+    for unit in (
+        "systemd-networkd.service",
+        "board-console@ttyS1.service",
+        "board-console@ttyAMA0.service",
+        "board-clock.service",
+    ):
         _enable(root, unit)
     for unit in MASKED:
         link = root / "etc/systemd/system" / unit

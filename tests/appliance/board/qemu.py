@@ -19,7 +19,7 @@ from tests.real.sites import until
 
 BOOT_S = 240.0
 APPEND = (
-    "console=ttyS1,115200 rootwait rw net.ifnames=0 loglevel=4 systemd.show_status=false "
+    "rootwait rw net.ifnames=0 loglevel=4 systemd.show_status=false "
     "rng_core.default_quality=1000 random.trust_bootloader=on audit=0"
 )
 
@@ -138,8 +138,15 @@ def _is_base64(line: str) -> bool:
     return bool(line) and all(c.isalnum() or c in "+/=" for c in line)
 
 
+def chardev(run: Path, name: str) -> list[str | Path]:
+    """A Unix socket of this name beside a log of all that came out of it."""
+    return ["-chardev", f"socket,id={name},path={run / name},server=on,wait=off,logfile={run / name}.log"]
+
+
 class Board:
     """A board with a card of its own, in ``directory``. ``start`` is power on, ``cut`` the plug pulled."""
+
+    append = "console=ttyS1,115200 board.console=ttyS1 root=/dev/mmcblk0"
 
     def __init__(self, base: Path, image: Path, directory: Path) -> None:
         self.base, self.directory = base, directory
@@ -163,22 +170,12 @@ class Board:
         run = self.directory / f"run{self._starts}"
         run.mkdir()
 
-        def chardev(name: str) -> list[str]:
-            return ["-chardev", f"socket,id={name},path={run / name},server=on,wait=off,logfile={run / name}.log"]
-
-        command = [
-            *(*NICE, "qemu-system-aarch64", "-M", "raspi3b", "-display", "none", "-nodefaults", "-no-reboot"),
-            *("-kernel", self.base / "kernel", "-initrd", self.base / "initrd", "-dtb", self.base / "raspi3b.dtb"),
-            *(
-                "-append",
-                f"{APPEND} root=/dev/mmcblk0 board.time={time.time():.0f}",
-                "-drive",
-                f"file={self.card},if=sd,format=raw",
-            ),
-            *("-usb", "-device", "usb-net,netdev=n0", "-netdev", "user,id=n0"),
-            *(*chardev("uart"), "-serial", "chardev:uart", *chardev("console"), "-serial", "chardev:console"),
-            *("-qmp", f"unix:{run / 'qmp'},server=on,wait=off", "-qmp", f"unix:{run / 'look'},server=on,wait=off"),
-        ]
+        command: list[str | Path] = [*NICE, "qemu-system-aarch64", "-display", "none", "-nodefaults", "-no-reboot"]
+        command += ["-kernel", self.base / "kernel", "-initrd", self.base / "initrd", *self._machine(run)]
+        command += ["-append", f"{APPEND} {self.append} board.time={time.time():.0f}"]
+        for name in ("qmp", "look"):
+            command += ["-qmp", f"unix:{run / name},server=on,wait=off"]
+        command += ["-qtest", f"unix:{run / 'qtest'},server=on,wait=off", "-qtest-log", "none"]
         with (run / "qemu.log").open("wb") as log:
             self.started_s = time.monotonic()
             child = self._child = subprocess.Popen([str(word) for word in command], stdout=log, stderr=log)
@@ -187,6 +184,21 @@ class Board:
         self.uart, self._console = Wire(run / "uart"), Wire(run / "console")
         self.qmp, self.look = Qmp(run / "qmp"), Qmp(run / "look")
         self.console = Console(self._console)
+        self.outside = Wire(run / "qtest")
+
+    def _machine(self, run: Path) -> list[str | Path]:
+        """What QEMU is told of a Pi 3: its tree, its card, a network by USB, the UART and the console."""
+        return [
+            *("-M", "raspi3b", "-dtb", self.base / "raspi3b.dtb", "-drive", f"file={self.card},if=sd,format=raw"),
+            *("-usb", "-device", "usb-net,netdev=n0", "-netdev", "user,id=n0"),
+            *(*chardev(run, "uart"), "-serial", "chardev:uart", *chardev(run, "console"), "-serial", "chardev:console"),
+        ]
+
+    def touch(self, words: str) -> None:
+        """From outside, as a hand or a wire would: one command of QEMU's qtest, and its OK."""
+        start = len(self.outside.heard())
+        self.outside.send(f"{words}\n".encode())
+        self.outside.wait(b"OK", start, 10.0)
 
     def cut(self) -> None:
         """The plug pulled: what the guest had not flushed to its card is gone. Twice is harmless."""
@@ -195,7 +207,7 @@ class Board:
             return
         child.kill()
         child.wait()
-        for end in (self.uart, self._console, self.qmp, self.look):
+        for end in (self.uart, self._console, self.outside, self.qmp, self.look):
             end.close()
 
     def resident_mb(self) -> float:
@@ -206,9 +218,9 @@ class Board:
 
 
 @contextlib.contextmanager
-def board(base: Path, image: Path, directory: Path) -> Iterator[Board]:
+def board(base: Path, image: Path, directory: Path, kind: type[Board] = Board) -> Iterator[Board]:
     """A board that is off and gone afterwards."""
-    made = Board(base, image, directory)
+    made = kind(base, image, directory)
     try:
         yield made
     finally:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hw.board import load_board
 from tests.appliance.board.base import base
-from tests.appliance.board.gpio import Watch
+from tests.appliance.board.gpio import CLEAR, GPIO, SET, Watch
 from tests.appliance.board.image import image
 from tests.appliance.board.qemu import BOOT_S, Board, board
 from tests.appliance.board.steps import cache_folder
@@ -20,6 +20,7 @@ from tests.real.brokers import Broker, Subscriber, broker, subscriber
 from tests.real.sites import tl1, until
 
 PINS = {name: output.pin for name, output in load_board("dialtone-8").outputs().items()}
+BUTTONS = {name: button.pin for name, button in load_board("dialtone-8").inputs().items()}
 LAMP_PINS = frozenset(pin for name, pin in PINS.items() if name not in ("horn", "heartbeat"))
 SITE = """
 [site]
@@ -55,6 +56,7 @@ class Box:
     def power_on(self) -> None:
         """Switch on, and look at the pins from the first moment."""
         self.board.start()
+        self.release(*BUTTONS)
         self.watch = Watch(self.board.look)
 
     def power_off(self) -> None:
@@ -72,6 +74,14 @@ class Box:
             return self.watch is not None and PINS["ok"] in self.watch.samples[-1].high
 
         until(lit, "ok never lit", BOOT_S)
+
+    def press(self, *buttons: str) -> None:
+        """The contact closes to ground. QEMU sets levels and no edges: the agent finds it at its next look."""
+        self.board.touch(f"writel 0x{GPIO + CLEAR:x} 0x{sum(1 << BUTTONS[name] for name in buttons):x}")
+
+    def release(self, *buttons: str) -> None:
+        """The contact opens, and the pull that QEMU does not model takes the pin up."""
+        self.board.touch(f"writel 0x{GPIO + SET:x} 0x{sum(1 << BUTTONS[name] for name in buttons):x}")
 
     def settle(self) -> None:
         """Wait until the console and the agent answer."""
@@ -97,6 +107,11 @@ class Box:
             found: dict[str, Any] = json.loads(said.splitlines()[-1] if said else "")
             return found
         return None
+
+    def horn_due(self) -> bool:
+        """Whether the agent would have the horn sound."""
+        status = self.status()
+        return status is None or status["horn"] != "none"
 
     def dialtone(self, words: str, *, check: bool = True) -> str:
         """A verb of the command line, on the board."""

@@ -120,14 +120,15 @@ class Console:
     def run(self, command: str, patience_s: float = 60.0, *, check: bool = True) -> str:
         """What a command printed. Base64 keeps what the kernel says between the lines apart."""
         self._count += 1
-        mark = f"end{self._count}of"
+        begin, end = f"begin{self._count}.", f"end{self._count}="
         start = len(self._wire.heard())
-        sent = f"{{ {command}\n}} >/run/said 2>&1 </dev/null; s=$?; echo; base64 -w 76 /run/said; echo {mark}=$s.\n"
-        self._wire.send(sent.encode())
-        said = self._wire.wait(mark.encode() + b"=", start, patience_s)
-        said = self._wire.wait(b".", start + said.index(mark.encode()), 10.0) and self._wire.heard()[start:]
-        body, _, tail = said.decode(errors="replace").rpartition(f"{mark}=")
-        status = int(tail.partition(".")[0])
+        # In what is sent the marks are split, so that an echo of it is no answer.
+        sent = f"{{ {command}\n}} >/run/said 2>&1 </dev/null; s=$?; echo; echo be''{begin[2:]}; base64 /run/said; "
+        self._wire.send(f"{sent} echo e''{end[1:]}$s.\n".encode())
+        self._wire.wait(end.encode(), start, patience_s)
+        said = self._wire.wait(b".", self._wire.heard().index(end.encode(), start), 10.0)
+        status = int(said.decode(errors="replace").partition("=")[2].partition(".")[0])
+        body = self._wire.heard()[start:].decode(errors="replace").partition(begin)[2].partition(end)[0]
         lines = [line.strip() for line in body.splitlines()]
         text = base64.b64decode("".join(line for line in lines if _is_base64(line))).decode(errors="replace")
         assert status == 0 or not check, f"{command}: {status}: {text}"

@@ -6,31 +6,28 @@ installing it would make an initrd under emulation, which takes longer than all 
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
 from tests.appliance.board.steps import Missing, call, digest_of, kept, step
 
 SUITE = "bookworm"
-PACKAGES = (
-    "systemd systemd-sysv udev kmod dbus python3 python3-venv iproute2 procps nftables busybox-static libpam-systemd"
-)
+PACKAGES = "systemd systemd-sysv udev kmod python3 python3-venv iproute2 procps nftables busybox-static"
 # What the board needs to find its card, its network, its GPIO and its watchdog; the virt machine's too.
 FOR_THE_ROOT = "sdhci-iproc bcm2835 mmc_block ext4 crc32c_generic virtio_blk virtio_pci virtio_mmio"
 FOR_THE_BOARD = "dwc2 cdc_ether rndis_host usbnet bcm2835_wdt bcm2835-rng virtio_net gpio-pl061 8250_pci nf_tables"
 INIT = """#!/busybox sh
-/busybox mkdir -p /proc /sys /dev /root
+/busybox mkdir -p /proc /sys /dev /card
 /busybox mount -t proc proc /proc
 /busybox mount -t devtmpfs dev /dev
 while read -r module; do /busybox insmod "$module" 2>/dev/null; done </modules
 for word in $(/busybox cat /proc/cmdline); do case "$word" in root=*) root="${word#root=}";; esac; done
 tries=0
 while [ ! -b "$root" ] && [ $tries -lt 300 ]; do /busybox sleep 0.1; tries=$((tries + 1)); done
-/busybox mount -t ext4 -o rw "$root" /root || exec /busybox sh
+/busybox mount -t ext4 -o rw "$root" /card || exec /busybox sh
 /busybox umount /proc
-/busybox mount -o move /dev /root/dev
-exec /busybox switch_root /root /sbin/init
+/busybox mount -o move /dev /card/dev
+exec /busybox switch_root /card /sbin/init
 """
 
 
@@ -141,7 +138,3 @@ def _device_tree(folder: Path, work: Path, version: str) -> None:
     # gpiozero asks which board this is; the firmware of a real Pi writes the same word here.
     call("fdtput", "-c", tree, "/system")
     call("fdtput", "-t", "x", tree, "/system", "linux,revision", "a02082")
-
-
-if __name__ == "__main__":
-    print(os.fspath(base(Path("/tmp/board-cache"))))

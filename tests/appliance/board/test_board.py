@@ -208,4 +208,5 @@ def test_repeated_death_ends_in_the_fail_safe_sounding_trouble(on: Box) -> None:
     assert PINS["ok"] not in watch.samples[-1].high
     on.board.console.run("systemctl reset-failed dialtone.service; systemctl start dialtone.service")
     on.answering()
-    until(lambda: PINS["ok"] in watch.samples[-1].high, "ok never lit again", 60)
+    assert on.unit("ActiveState", unit="dialtone-failsafe.service")["ActiveState"] == "inactive"
+    until(lambda: PINS["trunks"] in watch.samples[-1].high, "the storm's alarms are never shown again", 60)

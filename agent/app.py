@@ -36,6 +36,7 @@ from agent.readings import Input, Reading, Request, State, Wake
 from agent.site import schema
 from agent.site.secrets import SecretStore
 from agent.standing import standing
+from agent.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from agent.remote.choice import Choice
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dialtone")
 CLOCK_EVERY_NS, CLOCK_LOOK_S, CLOCK_STEP_S = 60 * NS, 5.0, 2.0
-WELL_S = 30.0  # a shell that has run this long after a failure is well again
 KEYED = frozenset({"alarm", "command", "commission"})
 KEYS = {"verdict": "verdict", "config": "config"}
 STATED = frozenset({"alarm", "verdict"})
@@ -85,6 +85,7 @@ class App:
         self._core_faults = 0
         self._saving: asyncio.Task[None] | None = None
         self._begun = False
+        self._supervisor = Supervisor(self._clock, self._tell_host, self._core_looks)
         self._early: deque[Input] = deque(maxlen=64)
 
     # -- start and stop ------------------------------------------------------------------------------------------
@@ -117,6 +118,8 @@ class App:
             for early in self._early:
                 self.post(early)
             await self._serve()
+            if not self._again:
+                self._supervisor.notifier.stopping()
             self._record(Record("stop", {"why": "asked to"}, urgent=True))
             await self._save_at_end()
         finally:
@@ -146,48 +149,31 @@ class App:
             **{f"uplink {u.id}": u.run for u in self._uplinks},
             **({"remote": self._desk.run} if self._desk else {}),
         }
-        running = [asyncio.create_task(self._supervised(name, run), name=name) for name, run in tasks.items()]
-        try:
-            await self._stop.wait()
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-
-    async def _supervised(self, name: str, run: Any) -> None:
-        """Our own bug in one shell must not end the others: it is told, and that shell starts again."""
-        wait_s = 1.0
-        while True:
-            well = self._loop.call_later(WELL_S, self._tell_host, "core", None, name)
-            try:
-                await run()
-                reason = "ended by itself"
-            except asyncio.CancelledError:
-                raise
-            except Exception as bug:
-                log.exception("%s failed", name)
-                reason = f"{type(bug).__name__}: {bug}"
-            finally:
-                well.cancel()
-            self._tell_host("core", f"{name}: {reason}", name)
-            await asyncio.sleep(wait_s)
-            wait_s = min(60.0, 2 * wait_s)
+        await self._supervisor.run(tasks, self._stop)
 
     def _build_senses(self) -> None:
-        site, post = self._site, self.post
+        site, post, comes_round = self._site, self.post, self._supervisor.maker
         if site.line:
             from agent.lines.ports import ports_of
 
-            self._ports = ports_of(site, post, self._clock, lambda line, why: self._tell_host("core", why, line))
+            self._ports = ports_of(
+                site,
+                post,
+                self._clock,
+                lambda line, why: self._tell_host("core", why, line),
+                lambda line: comes_round(f"line {line}"),
+            )
         if site.host is not None:
             from agent.host import HostSense
 
-            self._host = HostSense(site, post, self._clock)
+            self._host = HostSense(site, post, self._clock, comes_round("host"))
         knocks = self._build_listener()
         if site.path:
             from agent.paths.prober import Prober
 
-            self._prober = Prober(site.path, post, self._clock, SecretStore.of(site), knocks=knocks)
+            self._prober = Prober(
+                site.path, post, self._clock, SecretStore.of(site), knocks=knocks, progress=comes_round("prober")
+            )
         if site.uplink:
             from agent.uplink.mqtt import Uplink
 
@@ -201,6 +187,7 @@ class App:
             ]
             for uplink in self._uplinks:
                 uplink.beside(self._uplinks)
+                uplink.progress = comes_round(f"uplink {uplink.id}")
 
     def _build_desk(self, secrets: SecretStore) -> None:
         """Where what the NOC sends arrives."""
@@ -256,7 +243,8 @@ class App:
         if any((listen.syslog_udp, listen.syslog_tcp, listen.traps, listen.knock)):
             from agent.paths.listen import Listener
 
-            self._listener = Listener(site, self.post, self._clock, SecretStore.of(site), knocks)
+            comes_round = self._supervisor.maker("listener")
+            self._listener = Listener(site, self.post, self._clock, SecretStore.of(site), knocks, comes_round)
         return knocks
 
     async def _run_control(self) -> None:
@@ -376,8 +364,15 @@ class App:
             except OSError as error:
                 log.error("what was learned of this site's calls can't be saved: %s", error)
 
+    def _core_looks(self) -> bool:
+        """Have the core look at the time; False where it failed."""
+        before = self._core_faults
+        self.post(Wake())
+        return self._core_faults == before
+
     async def _tell_clock(self) -> None:
         """Which UTC the monotonic time is now: each minute, and at once after a step."""
+        comes_round = self._supervisor.maker("clock")
         offset_s, told_ns = 0.0, -CLOCK_EVERY_NS
         while True:
             now_ns, wall = self._clock.now_ns(), self._clock.wall()
@@ -387,6 +382,7 @@ class App:
                 detail = {"utc_s": utc_s, "synced": wall.synced}
                 state: State = "up" if wall.synced else "unknown"
                 self.post(Reading("host", "clock", "host", "clock", state, now_ns, detail))
+            comes_round()
             await asyncio.sleep(CLOCK_LOOK_S)
 
     def _committed(self, entries: Sequence[Entry]) -> None:

@@ -24,7 +24,14 @@ HWMON = Path("/sys/class/hwmon")
 class HostSense:
     """Looks every ``EVERY_S`` and posts what is new. ``run`` until cancelled."""
 
-    def __init__(self, site: schema.SiteFile, post: Callable[[Reading], None], clock: Clock) -> None:
+    def __init__(
+        self,
+        site: schema.SiteFile,
+        post: Callable[[Reading], None],
+        clock: Clock,
+        progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._progress = progress
         self._judge = HostJudge(site.host or schema.HostWatch())
         self._directory = site.journal.directory
         self._post, self._clock = post, clock
@@ -34,6 +41,7 @@ class HostSense:
         while True:
             for reading in self._judge.look(self.sample(), self._clock.now_ns()):
                 self._post(reading)
+            self._progress()
             await asyncio.sleep(EVERY_S)
 
     def sample(self) -> Sample:

@@ -28,7 +28,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("agent.opinion", "agent.verbs"),
     ("agent.core",),
     ("agent.journal",),
-    ("agent.labels", "agent.standing"),
+    ("agent.labels", "agent.standing", "agent.progress", "agent.notify", "agent.supervisor"),
     ("agent.reflector",),
     ("agent.uplink",),
     ("agent.remote",),
@@ -67,7 +67,7 @@ PURE = """
     agent/remote/trial.py agent/remote/peers.py agent/uplink/inlet.py agent/fleet/said.py agent/fleet/probe.py
     agent/fleet/state.py agent/fleet/together.py agent/fleet/pool.py agent/fleet/screen.py
     agent/screen/letters.py agent/screen/canvas.py agent/screen/face.py agent/screen/layout.py
-    agent/commissioned.py agent/commission/steps.py
+    agent/commissioned.py agent/commission/steps.py agent/progress.py
     agent/payloads.py agent/callers.py agent/alarms agent/calls agent/verdict agent/lines/tl1.py
     agent/lines/tl1_grammar.py agent/lines/tl1_text.py agent/lines/tl1_session.py agent/lines/tl1_login.py
     agent/lines/tl1_command.py agent/lines/tl1_words.py agent/lines/atag.py agent/lines/framing.py

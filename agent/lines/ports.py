@@ -17,12 +17,16 @@ from agent.site.secrets import SecretRefused, SecretStore
 
 
 def ports_of(
-    site: SiteFile, post: Callable[[Reading], None], clock: Clock, refused: Callable[[str, str], None]
+    site: SiteFile,
+    post: Callable[[Reading], None],
+    clock: Clock,
+    refused: Callable[[str, str], None],
+    progress: Callable[[str], Callable[[], None]] = lambda _line_id: lambda: None,
 ) -> list[Port]:
     """A port for each line. All share one key, so that a caller is the same one on every line.
 
     ``refused(line id, reason)``: the password of a line's session can't be had; that line only listens, since a log-in
-    without it would be denied again and again.
+    without it would be denied again and again. ``progress(line id)`` gives what its port calls as it comes round.
     """
     callers = Callers(os.urandom(32))
     secrets = SecretStore.of(site)
@@ -36,7 +40,7 @@ def ports_of(
                 why = "is not in ASCII" if isinstance(error, UnicodeDecodeError) else str(error)
                 refused(line.id, f"line {line.id} only listens, the password of its session: {why}")
                 line = _without_session(line)
-        ports.append(Port(line, post, clock, callers=callers, password=password))
+        ports.append(Port(line, post, clock, callers=callers, password=password, progress=progress(line.id)))
     return ports
 
 

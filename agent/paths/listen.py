@@ -55,7 +55,9 @@ class Listener:
         clock: Clock,
         secrets: SecretStore,
         knocks: Knocks | None = None,
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
+        self._progress = progress
         self._site, self._post, self._clock, self._knocks = site, post, clock, knocks
         self._logs: list[tuple[schema.Path, SyslogJudge]] = []
         self._traps: list[tuple[schema.Path, str, Any]] = []
@@ -250,6 +252,7 @@ class Listener:
     async def _look(self) -> None:
         told_ns = self._clock.now_ns()
         while True:
+            self._progress()
             await asyncio.sleep(LOOK_S)
             now_ns = self._clock.now_ns()
             for _, judge in self._logs:

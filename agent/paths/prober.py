@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MAX_TASKS = 256
 # A check keeps its own deadline; this much later it is ended from outside, since one that hangs must be told too.
 GRACE_S = 1.0
+STUCK_S = 10.0  # a check that goes on for so long after that is our own bug, and the sense no longer comes round
+LOOK_S = 1.0
 _LEAST_S = 0.05
 
 
@@ -40,12 +42,14 @@ class Prober:
         secrets: SecretStore,
         ping: PingAccess | None = None,
         knocks: Knocks | None = None,
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
+        self._progress = progress
         self._checks = {(path.id, name): (path, check) for path in paths for name, check in schema.active(path)}
         self._post, self._clock = post, clock
         self._given_access = ping
         self._access: PingAccess = ping or "none"
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], float] = {}  # until when each must have ended, by the loop's time
         self._resolver = Resolver()
         self._tools = Tools(clock, secrets, self._ping_access, knocks)
         self._runners: dict[tuple[str, str], Runner] = {}
@@ -53,7 +57,11 @@ class Prober:
     async def run(self) -> None:
         """Until cancelled; then ends every check in flight without a reading."""
         try:
-            await asyncio.Event().wait()
+            while True:
+                now_s = asyncio.get_running_loop().time()
+                if all(now_s <= end_s for end_s in self._tasks.values()):
+                    self._progress()
+                await asyncio.sleep(LOOK_S)
         finally:
             tasks = list(self._tasks)
             for task in tasks:
@@ -67,8 +75,10 @@ class Prober:
             asyncio.get_running_loop().call_soon(self._tell, path_id, check_name, full)
             return
         task = asyncio.create_task(self._check(path_id, check_name), name=f"{path_id} {check_name}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        path, check = self._checks[path_id, check_name]
+        longest_s = schema.timeout_s(check, path.role) + GRACE_S + STUCK_S
+        self._tasks[task] = asyncio.get_running_loop().time() + longest_s
+        task.add_done_callback(lambda ended: self._tasks.pop(ended, None))
 
     def _tell(self, path_id: str, check_name: str, outcome: Outcome) -> None:
         for reading in outcome.readings(path_id, check_name, self._clock.now_ns()):

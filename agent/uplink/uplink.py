@@ -123,6 +123,7 @@ class Uplink:
         self._last_error: str | None = None
         self._stable = False  # whether the connection that has just ended was
         self._standby = Standby(config.standby_s)
+        self.progress: Callable[[], None] = lambda: None
         self._certificates = Certificates(config.id)
         self._others: Sequence[Uplink] = ()
         self._preferred: Sequence[Uplink] = ()
@@ -137,7 +138,9 @@ class Uplink:
         self._flow = Flow(ranges, self._counts, receipts=receipts, by_receipts=bool(receipts))
         while True:
             while not self._wanted():
+                self.progress()
                 await asyncio.sleep(TICK_S)
+            self.progress()
             again_at_once = await self._try()
             if not again_at_once:
                 await asyncio.sleep(self._wait_s())
@@ -318,6 +321,7 @@ class Uplink:
 
     def leave(self) -> str:
         """Why the connection is to be given up now; empty: it is not."""
+        self.progress()
         return "" if self._wanted() else NOT_NEEDED
 
     def each_minute(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 import socket
@@ -359,3 +360,35 @@ def test_leave_to_ping_is_asked_for_until_it_is_given(monkeypatch: pytest.Monkey
     monkeypatch.setattr(prober_module, "ping_access", lambda: next(answers))
     prober = Prober([], lambda _reading: None, RealClock(), NO_SECRETS)
     assert [prober._ping_access() for _ in range(3)] == ["none", "raw", "raw"]
+
+
+def test_a_check_that_cannot_even_be_ended_is_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = asyncio.Event()
+
+    async def deaf(*_: object) -> None:
+        while not over.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await over.wait()
+
+    monkeypatch.setattr(ping_module, "ping", deaf)
+    monkeypatch.setattr(prober_module, "STUCK_S", 0.0)
+    monkeypatch.setattr(prober_module, "GRACE_S", 0.0)
+    monkeypatch.setattr(prober_module, "LOOK_S", 0.01)
+    made: list[int] = []
+
+    async def run() -> None:
+        path = schema.Path(id="p", role="router", address="127.0.0.1", checks=(schema.Icmp(timeout_s=0.05),))
+        prober = Prober([path], lambda _reading: None, RealClock(), NO_SECRETS, progress=lambda: made.append(0))
+        task = asyncio.create_task(prober.run())
+        await asyncio.sleep(0.05)
+        assert made
+        prober.start("p", "icmp")
+        await asyncio.sleep(0.3)
+        before = len(made)
+        await asyncio.sleep(0.2)
+        assert len(made) == before
+        over.set()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())

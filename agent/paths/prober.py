@@ -75,9 +75,9 @@ class Prober:
             asyncio.get_running_loop().call_soon(self._tell, path_id, check_name, full)
             return
         task = asyncio.create_task(self._check(path_id, check_name), name=f"{path_id} {check_name}")
-        path, check = self._checks[path_id, check_name]
-        longest_s = schema.timeout_s(check, path.role) + GRACE_S + STUCK_S
-        self._tasks[task] = asyncio.get_running_loop().time() + longest_s
+        known = self._checks.get((path_id, check_name))
+        longest_s = schema.timeout_s(known[1], known[0].role) if known is not None else 0.0
+        self._tasks[task] = asyncio.get_running_loop().time() + longest_s + GRACE_S + STUCK_S
         task.add_done_callback(lambda ended: self._tasks.pop(ended, None))
 
     def _tell(self, path_id: str, check_name: str, outcome: Outcome) -> None:

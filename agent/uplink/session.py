@@ -52,7 +52,10 @@ class Keeper(Protocol):
 
 
 class Session:
-    """``run`` it until the connection ends; ``committed`` and ``answered`` are called in the loop's thread."""
+    """``run`` it until the connection ends; ``committed`` and ``answered`` are called in the loop's thread.
+
+    ``spread``: this site's place among all, 0 to 1; the second heartbeat comes after 60 s less half of that.
+    """
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Session:
         calls: Callable[[], Mapping[str, Any] | None] = lambda: None,
         inlet: Inlet | None = None,
         keeper: Keeper | None = None,
+        spread: float = 0.0,
     ) -> None:
         self.number = number
         self._keeper = keeper
@@ -81,6 +85,8 @@ class Session:
         self._refusing = False
         self._said = ("up", "")
         self._health_ns = 0
+        # Sites that connected in one second, after their broker's restart, must not all speak in one second ever after.
+        self._next_s = HEALTH_S * (1.0 - spread / 2)
         self._granted_told = False
         self._unstored: deque[Received] = deque(maxlen=UNSTORED_MAX)  # alarms that no receiver has told of yet
 
@@ -95,7 +101,7 @@ class Session:
             while True:
                 now_ns = self._clock.now_ns()
                 if now_ns >= self._health_ns:
-                    self._health_ns = now_ns + int(HEALTH_S * NS)
+                    self._health_ns, self._next_s = now_ns + int(self._next_s * NS), HEALTH_S
                     self._flow.status()
                     self._pump()
                     self._send_health()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
@@ -286,6 +287,7 @@ class Uplink:
             self._calls,
             self._inlet,
             self,
+            zlib.crc32(self._client_id.encode()) / 2**32,
         )
         for other in self._others:  # any one way's acknowledgement counts; a receiver knows repeats by their ids
             if other._flow is not None:

@@ -12,7 +12,7 @@ from tests.appliance.board.steps import ROOT, call, digest_of, kept, step
 
 PARTS = ("agent", "hw", "systemd", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 PLATFORMS = ("manylinux_2_34", "manylinux_2_28", "manylinux2014", "manylinux_2_17")
-SOURCE_ONLY = ("snmp>=1.2,<2",)  # pure Python, but published as source alone
+SOURCE_ONLY = ("snmp>=1.2,<2", "sdnotify>=0.3.2,<1")  # pure Python, but published as source alone
 PIP = (sys.executable, "-m", "pip")
 UPGRADE = "srv/upgrade"
 SIZE = "1G"  # QEMU takes cards whose size is a power of two

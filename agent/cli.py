@@ -31,6 +31,7 @@ MODULES = (
     "schema",
     "verify",
     "commission",
+    "admission",
 )
 
 

@@ -17,6 +17,8 @@ from typing import Protocol
 from agent.site import schema
 
 SIZE_MAX = 64 * 1024
+FOLDER = "secrets"
+"""The name by which dialtone.service hands in the folder of secrets."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\Z")
 
 
@@ -48,8 +50,11 @@ class SecretStore:
         """Where the secret is, or would be. Raises ``SecretRefused`` for a name that is no id."""
         if not _NAME.match(name):
             raise SecretRefused("a secret's name is lower-case letters, digits and hyphens, at most 32")
-        if self._credentials is not None and os.path.lexists(self._credentials / name):
-            return self._credentials / name
+        if self._credentials is not None:
+            # By itself, or out of a folder of secrets: LoadCredential=secrets:DIR hands in each as secrets_NAME.
+            for given in (self._credentials / name, self._credentials / f"{FOLDER}_{name}"):
+                if os.path.lexists(given):
+                    return given
         return self._directory / name
 
     def read(self, name: str, *, private: bool = True) -> bytes:

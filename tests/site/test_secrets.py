@@ -118,6 +118,14 @@ def test_the_credentials_directory_wins_where_it_has_the_name(tmp_path: Path) ->
     assert store.read("only") == b"ours"
 
 
+def test_a_folder_handed_in_whole_gives_each_secret_by_its_name(tmp_path: Path) -> None:
+    put(tmp_path / "systemd", "secrets_password", b"systemd's")
+    store = SecretStore(tmp_path / "ours", tmp_path / "systemd")
+    assert store.read("password") == b"systemd's"
+    put(tmp_path / "systemd", "password", b"its own")
+    assert store.read("password") == b"its own"
+
+
 def test_somebody_elses_secret_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = put(tmp_path).stat().st_uid
     monkeypatch.setattr(os, "geteuid", lambda: owner + 4711)

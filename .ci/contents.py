@@ -24,7 +24,16 @@ def tracked(*patterns: str) -> list[str]:
 
 def main() -> int:
     """0 when every archive holds everything."""
-    must = tracked("agent/*.py", "hw/*.py", "agent/*.toml", "hw/*.toml", "systemd/*.service", "systemd/*.socket", "systemd/etc/*", "systemd/install.sh")
+    must = tracked(
+        "agent/*.py",
+        "hw/*.py",
+        "agent/*.toml",
+        "hw/*.toml",
+        "systemd/*.service",
+        "systemd/*.socket",
+        "systemd/etc/*",
+        "systemd/install.sh",
+    )
     status = 0
     for path in map(Path, sys.argv[1:]):
         held = names(path)

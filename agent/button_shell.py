@@ -1,10 +1,8 @@
-"""Hears the panel's buttons and the head's wire: edges from the pin library's thread into the loop. A shell."""
+"""Hears the panel's buttons and the head's wire, by looking at them twenty times a second. A shell."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
@@ -12,16 +10,15 @@ from agent.buttons import ASKS, LOOP, NO_VOICE, STUCK_NS, Buttons, Event, Loop
 from agent.clock import NS, Clock
 from agent.readings import Input, Plain, Reading, Request, State
 
-LOOK_NS = NS // 2
-"""A look without any edge: a chip whose edges are lost still hears a button that is held."""
-EDGES_MAX = 256
+LOOK_NS = NS // 20
+"""A finger's tap lasts a tenth of a second at least."""
 
 
 @runtime_checkable
 class Inputs(Protocol):
     """What is asked of a panel that has buttons; ``hw.panel.PinPanel`` is the real one."""
 
-    def listen(self, edge: Callable[[str, bool], None], /) -> list[str]: ...
+    def listen(self) -> list[str]: ...
     def closed(self) -> dict[str, bool]: ...
     def input_faults(self) -> list[str]: ...
 
@@ -36,23 +33,13 @@ class ButtonShell:
         self._inputs: Inputs | None = None
         self._buttons = Buttons(())
         self._wire: Loop | None = None
-        self._edges: deque[tuple[str, bool, int]] = deque(maxlen=EDGES_MAX)
         self._timer: asyncio.TimerHandle | None = None
         self._asked = 0
         self._faults: list[str] = []
 
     def begin(self, inputs: Inputs) -> None:
         """Take the buttons of this panel."""
-        loop = asyncio.get_running_loop()
-
-        def edge(name: str, closed: bool) -> None:
-            """In the library's own thread: note it, and wake the loop."""
-            self._edges.append((name, closed, self._clock.now_ns()))
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(self._look)
-
-        self._edges.clear()
-        names = inputs.listen(edge)
+        names = inputs.listen()
         self._inputs = inputs
         self._buttons = Buttons(name for name in names if name != LOOP)
         self._wire = Loop() if LOOP in names else None
@@ -60,7 +47,8 @@ class ButtonShell:
         for name in (n for n in names if n != LOOP and n not in NO_VOICE):
             self._tell("button", None, name)  # what an earlier run said of it is over, or will be said again
         self._tell("panel", None, "head")
-        self._look()
+        if names:
+            self._look()
 
     def end(self) -> None:
         """Hear no more; whoever opened the panel closes it."""
@@ -74,10 +62,6 @@ class ButtonShell:
             return
         now_ns = self._clock.now_ns()
         events: list[Event] = []
-        while self._edges:
-            name, closed, at_ns = self._edges.popleft()
-            if name != LOOP:
-                events += self._buttons.see(name, closed, at_ns)
         levels = self._inputs.closed()
         for name, closed in levels.items():
             if name != LOOP:

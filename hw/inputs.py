@@ -1,44 +1,31 @@
-"""Buttons and contacts of the board, through gpiozero. Levels and edges go out; what they mean is decided elsewhere.
+"""Buttons and contacts of the board, through gpiozero. Levels go out; what they mean is decided elsewhere.
 
-An edge comes in the pin library's own thread, and nothing is done there but to hand it on.
+They are looked at, not waited for: lgpio hears edges in a thread that wakes over a thousand times a second, which cost
+a fifth of the emulated Pi's core, for fingers that are never faster than twenty looks a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from hw.board import Button
-
-Edge = Callable[[str, bool], None]
-
-
-def _teller(edge: Edge, name: str, closed: bool) -> Callable[[], None]:
-    """Takes no argument, visibly: gpiozero hands its device to whatever seems to take one."""
-
-    def tell() -> None:
-        edge(name, closed)
-
-    return tell
 
 
 class PinInputs:
     """Those inputs of ``wanted`` that could be had; ``faults`` says in words which could not.
 
-    ``edge(name, closed)`` is called from another thread. An input that fails must not cost the lamps: nothing raises.
+    An input that fails must not cost the lamps: nothing raises.
     """
 
-    def __init__(self, factory: Any, wanted: Mapping[str, Button], edge: Edge) -> None:
-        from gpiozero import DigitalInputDevice
+    def __init__(self, factory: Any, wanted: Mapping[str, Button]) -> None:
+        from gpiozero import InputDevice
 
         self._devices: dict[str, Any] = {}
         self.faults: list[str] = []
         for name, button in wanted.items():
             try:
-                device = DigitalInputDevice(button.pin, pull_up=button.pull == "up", pin_factory=factory)
-                self._devices[name] = device
-                device.when_activated = _teller(edge, name, True)
-                device.when_deactivated = _teller(edge, name, False)
+                self._devices[name] = InputDevice(button.pin, pull_up=button.pull == "up", pin_factory=factory)
             except Exception as error:  # lgpio.error is a bare Exception
                 self.faults.append(f"{name}: GPIO {button.pin} can't be read: {error}"[:200])
 
@@ -58,7 +45,6 @@ class PinInputs:
         devices, self._devices = self._devices, {}
         for device in devices.values():
             try:
-                device.when_activated = device.when_deactivated = None
                 device.close()
             except Exception:  # noqa: S112  the caller is leaving, and the next one must be closed too
                 continue

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 
 from agent.panel import Levels
 from hw.board import Board, HornOutput, Output
-from hw.inputs import Edge, PinInputs
+from hw.inputs import PinInputs
 
 Pins = Literal["lgpio", "mock"]
 
@@ -38,8 +38,8 @@ class Panel(Protocol):
 
     levels_written: dict[str, int]
 
-    def listen(self, edge: Edge) -> list[str]:
-        """Take the buttons: which there are. ``edge`` is called from another thread."""
+    def listen(self) -> list[str]:
+        """Take the buttons: which there are."""
 
     def closed(self) -> dict[str, bool]:
         """Which buttons are closed now; one that can't be read is left out."""
@@ -116,10 +116,10 @@ class PinPanel:
         self.levels_written[name] += 1
         return None
 
-    def listen(self, edge: Edge) -> list[str]:
-        """Take the board's buttons; their names. ``edge(name, closed)`` comes from another thread."""
+    def listen(self) -> list[str]:
+        """Take the board's buttons; their names."""
         inputs = self._board.inputs()
-        self._inputs = PinInputs(self._factory, inputs, edge)
+        self._inputs = PinInputs(self._factory, inputs)
         return list(inputs)
 
     def closed(self) -> dict[str, bool]:
@@ -168,7 +168,7 @@ class NullPanel:
         self.levels: Levels | None = None
         self.levels_written: dict[str, int] = {}
 
-    def listen(self, edge: Edge) -> list[str]:  # noqa: ARG002
+    def listen(self) -> list[str]:
         """No buttons either."""
         return []
 

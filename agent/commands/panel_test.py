@@ -48,7 +48,7 @@ class Walk:
         """Each step as it is done: its name, whether it is well, and what was wrong."""
         from agent.panel import LAMPS
 
-        buttons = self._panel.listen(lambda _name, _closed: None)  # they are looked at
+        buttons = self._panel.listen()
         for lamp in LAMPS:
             yield f"lamp {lamp}", *self._lit(lamp)
         if "head-lamp" in self._panel.pin_values():

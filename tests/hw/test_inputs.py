@@ -73,7 +73,7 @@ def running(board: str, steps: Callable[[PanelShell, Heard], Awaitable[None]]) -
 
 
 def push(factory: MockFactory, name: str, closed: bool) -> None:
-    """As lgpio does it: an edge in a thread that is none of ours."""
+    """A finger: at any moment, in no thread of ours."""
     pin = factory.pin(f"GPIO{HEAD.inputs()[name].pin}")
     thread = threading.Thread(target=pin.drive_low if closed else pin.drive_high)
     thread.start()
@@ -125,11 +125,14 @@ def test_a_held_no_voice_button_is_one_press_and_says_where(factory: MockFactory
     assert shown == [(place, active, "panel", "contact") for place in ("head", "panel") for active in ("False", "True")]
 
 
-def test_an_edge_that_is_lost_is_made_up_for_by_looking(factory: MockFactory) -> None:
+def test_no_thread_is_begun_and_a_tap_of_a_tenth_of_a_second_is_heard(factory: MockFactory) -> None:
+    before = threading.active_count()
+
     async def steps(shell: PanelShell, heard: Heard) -> None:
-        pin = factory.pin("GPIO6")
-        pin._when_changed = None  # this chip gives no edges
-        pin.drive_low()
+        assert threading.active_count() == before
+        push(factory, "ack", True)
+        await asyncio.sleep(0.1)
+        push(factory, "ack", False)
         await until(heard.asked)
 
     assert running("dialtone-8-head", steps).asked() == ["ack"]

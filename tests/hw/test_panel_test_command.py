@@ -16,7 +16,6 @@ from agent.commands import panel_test
 from agent.commands.panel_test import Walk, told
 from agent.panel import LAMPS
 from hw.board import load_board
-from hw.inputs import Edge
 from hw.panel import PinPanel
 
 HEAD = load_board("dialtone-8-head")
@@ -35,8 +34,8 @@ def closed(monkeypatch: pytest.MonkeyPatch, factory: MockFactory, pin: str) -> N
     """That contact is closed from the moment at which its pin is pulled up."""
     before = PinPanel.listen
 
-    def listen(self: PinPanel, edge: Edge) -> list[str]:
-        names = before(self, edge)
+    def listen(self: PinPanel) -> list[str]:
+        names = before(self)
         factory.pin(pin).drive_low()
         return names
 

@@ -130,16 +130,17 @@ def test_a_frozen_agent_is_started_again_by_the_watchdog(on: Box) -> None:
     again_s = until(lambda: _rose_again(on, frozen_s), "the panel never came back", 120)
     say(f"frozen to the panel driven again: {again_s - frozen_s:.1f} s")
     on.answering()
+    on.line_speaks()
     assert on.unit("Result")["Result"] == "success"
 
 
 def _rose_again(on: Box, since_s: float) -> float | None:
-    """When ``ok`` was first driven again after its pin had been let go."""
+    """When the pin of ``ok`` was first driven again, dark or lit, after it had been let go."""
     assert on.watch is not None
     gone = False
     for sample in on.watch.since(since_s):
         gone = gone or PINS["ok"] not in sample.outputs
-        if gone and PINS["ok"] in sample.high:
+        if gone and PINS["ok"] in sample.outputs:
             return sample.at_s
     return None
 

@@ -1,4 +1,4 @@
-"""A button's edges, on QEMU's ``virt`` machine: its PL061 gives the kernel edges, which a ``raspi3b`` of QEMU 7.2 does not.
+"""A button on QEMU's ``virt`` machine: the same code, kernel interface and library on another chip (PL061).
 
 The PL061 has eight lines and lies on no 40-pin header, so it is not the agent that runs here but the very input code of
 the panel, with the same kernel, lgpio and gpiozero.
@@ -29,9 +29,14 @@ from hw.board import Button
 from hw.inputs import PinInputs
 from hw.panel import _build_factory
 said = open("/run/edges", "w", buffering=1)
-inputs = PinInputs(_build_factory("lgpio"), {{"ack": Button(pin={LINE})}}, lambda *edge: print(*edge, file=said))
+inputs = PinInputs(_build_factory("lgpio"), {{"ack": Button(pin={LINE})}})
+before = inputs.closed()
 print("ready", *inputs.faults, file=said)
-time.sleep(600)
+for _ in range(12000):  # as the agent looks
+    time.sleep(0.05)
+    if inputs.closed() != before:
+        before = inputs.closed()
+        print("ack", before["ack"], file=said)
 """
 
 
@@ -56,7 +61,7 @@ class Virt(Board):
 
 
 @pytest.mark.skipif(find_spec("hw.inputs") is None, reason="this box hears no buttons yet: there is no hw.inputs")
-def test_each_press_is_heard_once_as_an_edge() -> None:
+def test_each_press_is_heard_once() -> None:
     cache = cache_folder()
     with (
         tempfile.TemporaryDirectory(prefix="dt-board-") as scratch,

@@ -116,9 +116,31 @@ environment() {
     fail "it could not be put in"
   fi
   if [ -d "$root$venv" ] && [ ! -L "$root$venv" ]; then act rm -rf "$root$venv"; fi
-  say "turns /opt/dialtone over to it"
-  act ln -sfn "$release" "$root$venv.link"
+  previous=$(readlink "$root$venv" || true)
+  turn_over "$release"
+}
+
+turn_over() {
+  say "turns /opt/dialtone over to $1"
+  act ln -sfn "$1" "$root$venv.link"
   act mv -T "$root$venv.link" "$root$venv"
+}
+
+# A version that imports may still not come up at this site: then the one before it goes on.
+start() {
+  say "starts"
+  act systemctl reset-failed dialtone.service 2>/dev/null || true
+  if ! act systemctl restart dialtone.service; then
+    say "the new version did not come up: journalctl -u dialtone"
+    if [ -n "$previous" ] && [ -d "$previous" ]; then
+      turn_over "$previous"
+      systemctl reset-failed dialtone.service || true
+      systemctl restart dialtone.service || true
+      act rm -rf "$release"
+    fi
+    exit 1
+  fi
+  act systemctl try-restart dialtone-screen.service dialtone-reflector.service
 }
 
 # Once nothing runs from them any more.
@@ -213,12 +235,10 @@ install_all() {
   elif [ ! -e /etc/dialtone/site.toml ] && [ -z "$dry" ]; then
     say "is in place and waits for /etc/dialtone/site.toml; then: systemctl restart dialtone"
   else
-    say "starts"
-    act systemctl reset-failed dialtone.service 2>/dev/null || true
-    act systemctl restart dialtone.service
-    act systemctl try-restart dialtone-screen.service dialtone-reflector.service
+    start
   fi
-  older
+  # Where it was not started, the old version may still run, and needs its files.
+  if [ -n "$start" ] || [ -n "$root" ]; then older; fi
 }
 
 if [ -n "$uninstall" ]; then uninstall; else install_all; fi

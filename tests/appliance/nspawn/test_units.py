@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+import tempfile
 import textwrap
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.appliance.board.image import own_wheel
+from tests.appliance.board.steps import ROOT
 from tests.appliance.nspawn.machine import SITE, Machine, booted, fresh, install
 from tests.real.sites import tl1, until
 
@@ -118,6 +123,47 @@ def test_a_frozen_agent_is_started_again_by_the_watchdog(on: Machine) -> None:
     until(lambda: int(on.unit("NRestarts")) > restarts, "the watchdog never fired", PATIENCE_S)
     on.answering()
     assert on.unit("ActiveState", "dialtone-failsafe.service") == "inactive"
+
+
+def next_version(on: Machine, wheels: Path, suffix: str, *, starts: bool) -> None:
+    """A folder of wheels and the installer in the machine; the version that they hold may not come up."""
+    shutil.rmtree(on.root / "srv/next", ignore_errors=True)
+    shutil.copytree(ROOT / "systemd", on.root / "srv/next/systemd")
+    shutil.copytree(wheels, on.root / "srv/next/wheels")
+    next((on.root / "srv/next/wheels").glob("dialtone-*")).unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        own_wheel(Path(folder) / "made", Path(folder) / "work", suffix)
+        (made,) = (Path(folder) / "made").glob("*.whl")
+        with zipfile.ZipFile(made) as old, zipfile.ZipFile(on.root / "srv/next/wheels" / made.name, "w") as new:
+            for name in old.namelist():
+                held = old.read(name)
+                if name == "agent/commands/run.py" and not starts:
+                    held = held.replace(
+                        b"def run(args", b"def run(args: object) -> int:\n    return 3\n\n\ndef old(args"
+                    )
+                new.writestr(name, held)
+
+
+def test_an_upgrade_keeps_the_journal_and_one_that_does_not_come_up_is_taken_back(
+    on: Machine, fresh: tuple[Path, Path]
+) -> None:
+    before = on.answering()
+    install = ("sh", "/srv/next/systemd/install.sh", "--wheels", "/srv/next/wheels")
+    next_version(on, fresh[1], ".post1", starts=True)
+    on.run(*install)
+    after = on.answering()
+    assert after["version"] == f"{before['version']}.post1"
+    assert after["journal"]["store"] == before["journal"]["store"]
+    assert after["journal"]["head"] > before["journal"]["head"]
+    release = on.run("readlink", "/opt/dialtone")
+    assert on.run("ls", "/opt/dialtone.d").split() == [Path(release.strip()).name]
+
+    next_version(on, fresh[1], ".post2", starts=False)
+    said = on.run(*install, check=False)
+    assert "the new version did not come up" in said
+    assert on.run("readlink", "/opt/dialtone") == release
+    assert on.answering()["version"] == after["version"]
+    assert on.run("ls", "/opt/dialtone.d").split() == [Path(release.strip()).name]
 
 
 def test_repeated_death_ends_in_the_fail_safe_and_a_start_ends_that(on: Machine) -> None:

@@ -87,6 +87,7 @@ uninstall() {
     inside_root systemctl disable --quiet $units 2>/dev/null || true
   fi
   for unit in $units; do take_away "etc/systemd/system/$unit"; done
+  take_away etc/systemd/system/dialtone.service.d
   configuration | while read -r _ place; do take_away "$place"; done
   take_away usr/local/bin/dialtone
   take_away opt/dialtone
@@ -192,6 +193,20 @@ site_file() {
   chmod 0644 "$root/etc/dialtone/site.toml.example"
 }
 
+# The sandbox forbids the agent to ask the kernel whether the clock is set. systemd-timesyncd leaves a mark that it may
+# read; chrony and others do not, and then the question is allowed (setting the clock takes a capability that it lacks).
+clock() {
+  place=etc/systemd/system/dialtone.service.d/clock.conf
+  if [ -x "$root/usr/lib/systemd/systemd-timesyncd" ] || [ -x "$root/lib/systemd/systemd-timesyncd" ]; then
+    if [ -e "$root/$place" ]; then take_away "${place%/*}"; fi
+    return 0
+  fi
+  say "no systemd-timesyncd here: lets the agent ask the kernel whether the clock is set, by /$place"
+  [ -n "$dry" ] && return 0
+  mkdir -p "$root/${place%/*}"
+  printf '[Service]\nProtectClock=no\nSystemCallFilter=adjtimex clock_adjtime\n' >"$root/$place"
+}
+
 admission() {
   [ -n "$inside$outside" ] || return 0
   say "keeps $inside and $outside apart: writes /etc/dialtone/admission.conf; nothing listens but what the site file opens"
@@ -213,6 +228,7 @@ install_all() {
   environment
   configuration | while read -r file place; do put "$here/etc/$file" "$place" 0644; done
   for unit in $units; do put "$here/$unit" "etc/systemd/system/$unit" 0644; done
+  clock
   say "makes the user dialtone and the folders /etc/dialtone, /var/lib/dialtone"
   inside_root systemd-sysusers /usr/lib/sysusers.d/dialtone.conf
   inside_root install -d -m 0750 -o root -g dialtone /etc/dialtone

@@ -8,12 +8,13 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.app import App
-from agent.clock import NS, Wall, rfc3339, unix_s
+from agent.clock import NS, Wall, rfc3339, timesyncd_synchronised, unix_s
 from agent.journal.entry import Entry
 from agent.journal.store import Store
 from agent.journal.verify import verify
@@ -271,3 +272,14 @@ def test_a_command_is_refused_by_a_clock_that_is_years_off() -> None:
     assert judged(1.8e9) == "taken"
     assert "expired" in judged(1.8e9 + YEARS_10_S)
     assert "at the latest" in judged(1.8e9 - YEARS_10_S), "else it could be sent again for ten years"
+
+
+@pytest.mark.parametrize(
+    ("age_s", "said"), [(0.0, True), (3 * 3600.0, True), (3 * 3601.0, False), (-4 * 3600.0, False)]
+)
+def test_timesyncds_mark_counts_while_it_is_young(tmp_path: Path, age_s: float, said: bool) -> None:
+    mark = tmp_path / "synchronized"
+    assert not timesyncd_synchronised(1e9, mark)
+    mark.touch()
+    os.utime(mark, (1e9 - age_s, 1e9 - age_s))
+    assert timesyncd_synchronised(1e9, mark) is said

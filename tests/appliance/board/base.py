@@ -12,7 +12,9 @@ from pathlib import Path
 from tests.appliance.board.steps import Missing, call, digest_of, kept, step
 
 SUITE = "bookworm"
-PACKAGES = "systemd systemd-sysv udev kmod python3 python3-venv iproute2 procps nftables busybox-static"
+PACKAGES = (
+    "systemd systemd-sysv systemd-timesyncd udev kmod python3 python3-venv iproute2 procps nftables busybox-static"
+)
 # What the board needs to find its card, its network, its GPIO and its watchdog; the virt machine's too.
 FOR_THE_ROOT = "sdhci-iproc bcm2835 mmc_block ext4 crc32c_generic virtio_blk virtio_pci virtio_mmio"
 FOR_THE_BOARD = "dwc2 cdc_ether rndis_host usbnet bcm2835_wdt bcm2835-rng virtio_net gpio-pl061 8250_pci nf_tables"

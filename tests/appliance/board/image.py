@@ -55,7 +55,7 @@ RestartSec=0
 WantedBy=basic.target
 """
 # A real box has NTP or GPS. The emulated one has no clock: it is told the time, and that it is right (adjtimex(2) with
-# ADJ_STATUS, ADJ_MAXERROR and ADJ_ESTERROR, all zero; 171 is its number on arm64).
+# ADJ_STATUS, ADJ_MAXERROR and ADJ_ESTERROR, all zero; 171 is its number on arm64), as systemd-timesyncd would say it too.
 CLOCK = """[Unit]
 Description=The time, from the kernel's command line, for the test alone
 DefaultDependencies=no
@@ -63,8 +63,10 @@ After=local-fs.target
 Before=dialtone.service
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'date -s @$$(sed "s/.*board.time=\\([0-9]*\\).*/\\1/" /proc/cmdline)'
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'date -s @$$(sed "s/.*board.time=\\\\([0-9]*\\\\).*/\\\\1/" /proc/cmdline)'
 ExecStart=/usr/bin/perl -e 'my $$timex = pack("L x4 q4 l x164", 0x1c, 0, 0, 0, 0, 0); exit(syscall(171, $$timex) < 0)'
+ExecStart=/bin/sh -c 'mkdir -p /run/systemd/timesync; touch /run/systemd/timesync/synchronized'
 [Install]
 WantedBy=sysinit.target
 """

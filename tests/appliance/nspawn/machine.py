@@ -24,7 +24,7 @@ from tests.appliance.board.steps import ROOT, cache_folder, call, digest_of, kep
 from tests.real.sites import until
 
 SUITE = "bookworm"
-PACKAGES = "systemd,systemd-sysv,udev,dbus,python3,python3-venv,iproute2,procps,nftables"
+PACKAGES = "systemd,systemd-sysv,systemd-timesyncd,udev,dbus,python3,python3-venv,iproute2,procps,nftables"
 BOOT_S = 120.0
 EXCLUDED = ("doc", "man", "locale")
 INSTALLER = ROOT / "systemd/install.sh"

@@ -102,6 +102,17 @@ def test_pings_a_line_the_log_and_the_journal_work_in_the_sandbox(on: Machine) -
     assert '"whole":true' in said.replace(" ", ""), said
 
 
+def test_a_clock_that_is_set_is_known_in_the_sandbox(on: Machine) -> None:
+    """In here the kernel may not be asked by anybody; timesyncd, or who plays it, leaves its mark."""
+
+    def unset() -> bool:
+        return any(alarm["type"] == "clock-unsynced" for alarm in on.answering()["alarms"] if alarm["active"])
+
+    until(unset, "a clock that nobody sets is not told", PATIENCE_S)
+    on.run("sh", "-c", "mkdir -p /run/systemd/timesync; touch /run/systemd/timesync/synchronized")
+    until(lambda: not unset(), "timesyncd's mark is not seen", PATIENCE_S)
+
+
 def test_a_planned_stop_brings_no_fail_safe_and_a_packet_starts_nothing(on: Machine) -> None:
     on.run("systemctl", "stop", "dialtone.service")
     assert on.unit("Result") == "success"

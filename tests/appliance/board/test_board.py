@@ -151,7 +151,7 @@ def test_an_upgrade_in_place_keeps_the_journal(on: Box) -> None:
     before = on.verify()
     version = (on.status() or {})["version"]
     began_s = time.monotonic()
-    on.board.console.run("sh /srv/upgrade/systemd/install.sh --wheels /srv/upgrade/wheels", 240)
+    on.board.console.run("sh /srv/upgrade/systemd/install.sh --wheels /srv/upgrade/wheels", 900)
     status = until(lambda: (s := on.status()) and s["version"] != version and s, "the next version never answered", 120)
     say(f"upgrade from {version} to {status['version']}: {time.monotonic() - began_s:.0f} s")
     after = on.verify()

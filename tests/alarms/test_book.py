@@ -217,3 +217,12 @@ def test_point_ids_are_safe_topic_levels(type_name: str) -> None:
     made = point_id('bank "A"/+#', type_name, "T1 1.é")
     assert all(ch.isascii() and (ch.isalnum() or ch in "-_") for ch in made)
     assert made.count("_") == 2
+
+
+@pytest.mark.parametrize(("resource", "point", "winks"), [("host", "host", False), ("fw", "ha-degraded", True)])
+def test_trouble_of_the_box_itself_puts_ok_out_and_another_minor_does_not(
+    resource: str, point: str, winks: bool
+) -> None:
+    book = AlarmBook("M")
+    book.condition(resource, point, "x", True, 0, text="trouble", declared=True)
+    assert (shown(book, 0).lamps["ok"].pattern == "wink") is winks

@@ -28,6 +28,7 @@ SITE = schema.SiteFile(
     ),
     uplink=(schema.Uplink(id="noc", urls=("mqtt://127.0.0.1",)),),
 )
+CALL_PATH = "testville_call-path_verdict"
 CHECKS = (("fw", "icmp"), ("rt", "icmp"), ("refl", "sip-options"))
 
 
@@ -232,8 +233,40 @@ def test_a_late_receipt_of_an_earlier_raise_does_not_count() -> None:
     world.line("alarm", "T1-2")
     detail = {"received": 7, "times_raised": 1}
     world.give(Reading("noc", "uplink", "event", "cama_trunk-group-down_all", "up", world.now_ns, detail))
+    told = {"received": 8, "times_raised": world.alarm(CALL_PATH)["times_raised"]}  # type: ignore[index]
+    world.give(Reading("noc", "uplink", "event", CALL_PATH, "up", world.now_ns, told))  # so that only the group waits
     world.run(61)
     assert world.alarm("uplink_nobody-knows_all")
+
+
+def test_from_afar_no_critical_horn_falls_silent() -> None:
+    """Those who hear it may know what nobody else knows; a major far away may be somebody's every day."""
+    for do, told in (("ack", {"acknowledged": 3, "noted": 2}), ("silence", {"silenced": 3})):
+        world = healthy()
+        world.line("alarm", "T1-1")
+        world.line("alarm", "T1-2")
+        critical = ("cama_trunk-group-down_all", CALL_PATH)
+        effects = world.give(Request("1", do, {}, "the NOC", "mqtt"))
+        assert next(e.result for e in effects if isinstance(e, Reply)) == told
+        for alarm in world.status()["alarms"]:
+            quiet = alarm["silenced"] or alarm["state"] in ("acknowledged", "returned")
+            assert quiet is (alarm["id"] not in critical), alarm["id"]
+        assert world.status()["horn"] == "alarm"
+        effects = world.give(Request("2", do, {}, "eve", "control"))
+        assert next(e.result for e in effects if isinstance(e, Reply)) == {next(iter(told)): 2}
+        assert world.status()["horn"] == "none"
+
+
+def test_what_only_the_network_says_of_calls_sounds_after_the_hold() -> None:
+    world = healthy()
+    world.up["rt", "icmp"] = world.up["refl", "sip-options"] = False
+    world.run(12)
+    assert world.alarm(CALL_PATH)["active"]  # type: ignore[index]
+    assert world.status()["horn"] == "none"
+    world.up["rt", "icmp"] = world.up["refl", "sip-options"] = True
+    world.run(120)
+    voices = [e.view.horn.voice for e in world.effects if isinstance(e, SetPanel)]
+    assert set(voices) == {"none"}
 
 
 def test_requests() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from agent.alarms.trunks import LineJudge
 from agent.evidence import feeds
 from agent.evidence.senses import Senses
 from agent.readings import Kind, Reading, State
 from agent.site import schema
+from agent.site.line import Tl1Line
 
 NS = 1_000_000_000
 REFLECTOR = (schema.SipOptions(), schema.TestCall(), schema.Knock())
@@ -142,3 +144,20 @@ def test_two_reflectors_that_fail_at_once_are_rarer_and_so_is_one_that_answers_b
     assert given.senses.doubt() == feeds.Doubt(dead=False, rare=feeds.HEARD_BESIDE, ours=True)
     beside = {feeds.Doubt(False, feeds.HEARD_BESIDE, True), feeds.Doubt(False, 1.0, False)}
     assert set(feeds.doubts(SITE)) == {feeds.Doubt(True, 1.0, True), *beside}
+
+
+def test_a_tap_that_has_said_nothing_is_no_evidence_that_the_trunks_are_well() -> None:
+    line = Tl1Line(id="bank-a", port="/dev/null", trunks={"T1-1": "cama"})
+    senses, judge = Senses(schema.SiteFile(site=SITE.site, line=(line,))), LineJudge("bank-a", line.trunks)
+
+    def look() -> str:
+        senses.columns_if_changed([judge])
+        return senses.columns()["L"]
+
+    assert look() == "-"
+    senses.saw(Reading("bank-a", "tl1", "port-up", "port", "up", NS, {}), "up")
+    assert look() == "-", "its port is open, and that is all"
+    senses.saw(Reading("bank-a", "tl1", "event", "T1-1", "up", 2 * NS, {}), "up")
+    assert look() == "u"
+    senses.saw(Reading("bank-a", "tl1", "port-down", "port", "down", 3 * NS, {}), "down")
+    assert look() == "-"

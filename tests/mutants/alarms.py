@@ -14,7 +14,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "if where == slug(aid) and any(_same(key, k) for k in standing)",
         "if where == slug(aid)\n            and type_name == self._classify(aid, condition, detail)\n"
         "            and any(_same(key, k) for k in standing)",
-        ("tests/alarms/test_lines.py",),
+        ("tests/core/test_core.py",),
     ),
     Mutant(
         "clear-ends-every-condition",
@@ -22,7 +22,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/alarms/trunks.py",
         "        and (not cleared[1] or cleared[1] == standing[1])\n",
         "",
-        ("tests/alarms/test_lines.py",),
+        ("tests/core/test_core.py",),
     ),
     Mutant(
         "last-trunk-makes-no-group",

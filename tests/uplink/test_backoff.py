@@ -21,6 +21,13 @@ def test_the_wait_has_bounds(draws: list[float]) -> None:
     assert all(LEAST_S <= backoff.after_failure_s() <= MOST_S for _ in draws)
 
 
+def test_chance_spreads_the_wait_from_nothing_to_its_most() -> None:
+    """Boxes that one broker's end has cut off do not come back in one second."""
+    draws = iter([0.0, 0.5, 0.25, 0.75])
+    backoff = Backoff(lambda: next(draws))
+    assert [backoff.after_failure_s() for _ in range(4)] == [LEAST_S, 1.0, 1.0, 6.0]
+
+
 def test_only_a_stable_connection_begins_again() -> None:
     backoff = Backoff(lambda: 1.0)
     for _ in range(5):

@@ -195,6 +195,32 @@ def test_status_live_snapshot_backlog() -> None:
     assert flow.ranges == ((1, 5),)
 
 
+def test_that_an_alarm_is_over_is_a_state_too() -> None:
+    """What is retained says "cleared"; a NOC's board would else show it for ever."""
+    flow = Flow()
+    flow.connected(0, 20)
+    flow.committed([entry(1, "alarm", "x", state="unacknowledged"), entry(2, "alarm", "x", state="normal")])
+    assert names(drained(flow, [])) == ["state1", "event1", "state2", "event2"]
+    flow.connected(2, 20)
+    flow.snapshot([entry(2, "alarm", "x", state="normal")])
+    assert names(drained(flow, [])) == ["state2"]
+
+
+def test_only_what_has_grown_is_to_be_kept() -> None:
+    flow = Flow()
+    flow.connected(0, 20)
+    assert not flow.dirty
+    flow.committed([entry(1)])
+    send = flow.next_send(0)
+    assert send is not None
+    assert not flow.dirty, "it is not acknowledged yet"
+    flow.answered(send.token, 0, 0)
+    assert flow.dirty
+    flow.dirty = False
+    assert flow.next_send(0) is None
+    assert not flow.dirty
+
+
 def test_a_snapshot_never_overwrites_a_newer_live_state() -> None:
     journal = [entry(1, "alarm", "x")]
     flow = Flow()

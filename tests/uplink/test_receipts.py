@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from agent.journal.entry import Entry
+from agent.payloads import Receipt
+from agent.site import schema
 from agent.uplink.flow import NS, Flow
-from tests.uplink.fakes import entry
+from tests.uplink.fakes import STORE, Box, FakeJournal, entry
 
 JOURNAL = [entry(seq) for seq in range(1, 41)]
 
@@ -107,3 +109,16 @@ def test_an_entry_of_a_later_head_is_not_taken_for_stored() -> None:
     later: list[Entry] = JOURNAL[10:11]
     flow.committed(later)
     assert sent(flow) == [11]
+
+
+def test_a_receipt_of_another_store_says_nothing_of_this_one() -> None:
+    """A new card begins a new store at entry 1: what was stored of the old one must not count for it."""
+    journal = FakeJournal(JOURNAL)
+    uplink = Box(schema.Uplink(id="noc", urls=("mqtt://127.0.0.1",)), journal).uplink
+    uplink._flow = flow = connected(Flow(), 40)
+    uplink.receipted(Receipt(store="ffffffff", receiver="state", ranges=((1, 40),)), mine=True)
+    assert flow.receipts == ()
+    assert sent(flow, answer=False, most=1) == [1]
+    uplink.receipted(Receipt(store=STORE, receiver="state", ranges=((1, 30),)), mine=True)
+    assert flow.receipts == ((1, 30),)
+    assert sent(flow, answer=False, most=1) == [31]

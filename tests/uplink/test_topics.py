@@ -91,3 +91,10 @@ def test_an_alarm_names_its_circuit_its_age_and_the_ticket_the_verdict_all_circu
     assert "circuit_id" not in other["psap"]
     verdict = msgspec.json.decode(messages.event(entry(9, "verdict", "verdict")).payload)
     assert verdict["data"]["psap"]["circuit_ids"] == {"bank-a": "60.HCFS.000123", "esrp": "60.HCFS.000124"}
+
+
+def test_states_are_retained_and_events_are_not() -> None:
+    alarm = entry(7, "alarm", "bank-a_los_t1-1")
+    states = [MESSAGES.state(one) for one in (alarm, entry(8, "verdict", "verdict"), entry(9, "config", "config"))]
+    assert [(message.qos, message.retain) for message in states] == [(1, True)] * 3
+    assert [(MESSAGES.event(alarm).qos, MESSAGES.event(alarm).retain)] == [(1, False)]

@@ -105,11 +105,13 @@ class World:
             stop = asyncio.Event()
 
             async def after() -> None:
-                for _ in range(20):
-                    await asyncio.sleep(0)
-                then()
-                await asyncio.sleep(0.05)
-                stop.set()
+                try:
+                    for _ in range(20):
+                        await asyncio.sleep(0)
+                    then()
+                    await asyncio.sleep(0.05)
+                finally:
+                    stop.set()  # what fails here must not wait for ever
 
             ending = asyncio.create_task(after())
             await self.made.run(shells, stop)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from agent.evidence import feeds
 from agent.evidence.senses import Senses
 from agent.readings import Kind, Reading, State
 from agent.site import schema
-from agent.site.line import Tl1Line
+from agent.site.line import ModbusContact, ModbusLine, Tl1Line
 
 NS = 1_000_000_000
 REFLECTOR = (schema.SipOptions(), schema.TestCall(), schema.Knock())
@@ -161,3 +161,15 @@ def test_a_tap_that_has_said_nothing_is_no_evidence_that_the_trunks_are_well() -
     assert look() == "u"
     senses.saw(Reading("bank-a", "tl1", "port-down", "port", "down", 3 * NS, {}), "down")
     assert look() == "-"
+
+
+def test_a_power_contact_that_can_not_be_read_is_neither_power_nor_none() -> None:
+    contact = ModbusContact(name="ups", meaning="on-battery", input=0)
+    senses = Senses(schema.SiteFile(site=SITE.site, line=(ModbusLine(id="r", port="/dev/null", contacts=(contact,)),)))
+    looks = []
+    for state, active in (("up", False), ("unknown", None), ("down", True)):
+        detail = {"meaning": "on-battery", "active": active}
+        senses.saw(Reading("r", "modbus", "contact", "ups", state, NS, detail), state)  # type: ignore[arg-type]
+        senses.columns_if_changed(())
+        looks.append(senses.columns()["P"])
+    assert looks == ["u", "-", "d"]

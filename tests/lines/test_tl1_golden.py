@@ -314,3 +314,9 @@ def test_an_echo_in_the_middle_of_a_message_does_not_end_it() -> None:
 def test_control_characters_are_stripped_from_values() -> None:
     reading = one(message('   "10\x001:MJ,L\x7fOS,SA\x1b,,,NEND"'))
     assert (reading.subject, reading.detail["condtype"], reading.detail["srveff"]) == ("101", "LOS", "SA")
+
+
+@pytest.mark.parametrize(("code", "kind"), [("CR", "alarm"), ("MJ", "alarm"), ("MN", "alarm"), ("CL", "clear")])
+def test_an_alarm_of_any_code_counts_though_its_identification_is_damaged(code: str, kind: str) -> None:
+    readings = read(message(f'   "T1-1:{code},LOS,SA"', ident="** 0000\x1617 REPT A"))
+    assert [(r.kind, r.subject) for r in readings if r.kind != "garbage"] == [(kind, "T1-1")]

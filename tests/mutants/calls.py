@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutants.mutant import Mutant
 
-SILENCE = ("tests/calls/test_watch.py", "tests/core/test_calls.py")
+SILENCE = ("tests/calls/test_silence.py", "tests/calls/test_watch.py")
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -93,7 +93,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/calls/shadow.py",
         "return self.quiet_s.get(name, 0.0) < self.days * DAY_S",
         "return False",
-        ("tests/calls", "tests/core/test_calls.py"),
+        ("tests/core/test_calls.py", "tests/calls/test_watch.py"),
     ),
     Mutant(
         "proof-begins-again-for-ever",
@@ -101,6 +101,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/calls/shadow.py",
         "        if self.shadow(name):\n            self.quiet_s[name] = 0.0",
         "        self.quiet_s[name] = 0.0",
-        ("tests/calls", "tests/core/test_calls.py"),
+        ("tests/calls/test_watch.py",),
     ),
 )

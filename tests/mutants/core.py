@@ -137,11 +137,11 @@ MUTANTS: tuple[Mutant, ...] = (
         (CORE, BOOK),
     ),
     Mutant(
-        "lamp-test-never-ends",
+        "lamp-test-lasts-for-hours",
         "All lamps stay lit after a test, and a real alarm can't be seen.",
-        "agent/core.py",
-        "if verbs.lamp_test_until_ns is not None and now_ns >= verbs.lamp_test_until_ns:",
-        "if verbs.lamp_test_until_ns is not None and now_ns < 0:",
+        "agent/verbs.py",
+        "self.lamp_test_until_ns = now_ns + int(seconds * NS)",
+        "self.lamp_test_until_ns = now_ns + int(seconds * 3600 * NS)",
         (CORE,),
     ),
     Mutant(

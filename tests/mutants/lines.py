@@ -25,7 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "minor-code-is-no-alarm",
-        "Equipment that calls a dead trunk minor is not listened to.",
+        "A trunk's alarm that its equipment calls minor is lost where noise has damaged the line above it.",
         "agent/lines/tl1_text.py",
         'RAISED = frozenset({"CR", "MJ", "MN"})',
         'RAISED = frozenset({"CR", "MJ"})',
@@ -45,7 +45,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/callers.py",
         'return text if self.show else _DIGIT.sub("*", text)',
         "return text",
-        ("tests/lines/test_ali_golden.py", "tests/lines/smdr"),
+        ("tests/test_callers.py", "tests/lines/test_ali_golden.py"),
     ),
     Mutant(
         "hash-without-key",
@@ -53,7 +53,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/callers.py",
         "hashlib.blake2b(digits.encode(), key=self.key, digest_size=HASH_CHARS // 2)",
         "hashlib.blake2b(digits.encode(), digest_size=HASH_CHARS // 2)",
-        ("tests/lines", "tests/core/test_calls.py"),
+        ("tests/test_callers.py",),
     ),
     Mutant(
         "listening-port-can-write",
@@ -61,7 +61,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/lines/receive.py",
         "(os.O_RDWR if sends else os.O_RDONLY)",
         "os.O_RDWR",
-        ("tests/lines/test_port_raw.py", "tests/real/test_port.py"),
+        ("tests/real/test_port.py::test_a_line_that_only_listens_has_no_way_to_send",),
     ),
     Mutant(
         "open-contact-reads-as-well",
@@ -69,6 +69,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/evidence/senses.py",
         'look = "-" if not sense.heard else "d" if reading.detail.get("active") else "u"',
         'look = "d" if sense.heard and reading.detail.get("active") else "u"',
-        ("tests/evidence", "tests/lines/test_contacts.py"),
+        ("tests/evidence/test_senses.py",),
     ),
 )

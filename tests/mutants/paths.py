@@ -69,7 +69,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/site/uris.py",
         "if digits is not None and _live(digits):",
         "if digits is not None and _live(digits) and not digits:",
-        ("tests/site/test_load.py", "tests/site/test_check.py"),
+        ("tests/site/test_load.py",),
     ),
     Mutant(
         "unknown-is-down",
@@ -77,14 +77,14 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/alarms/paths.py",
         'blind = reading.state in ("unknown", None)',
         "blind = reading.state is None",
-        ("tests/core/test_core.py", "tests/evidence"),
+        ("tests/alarms/test_paths.py",),
     ),
     Mutant(
-        "reset-answer-is-silence",
+        "refusal-told-as-dead-way",
         "What is a closed service is told as a dead way, and the wrong people are sent out.",
         "agent/paths/outcome.py",
         '    if error.errno == errno.ECONNREFUSED:\n        return Outcome("down", refused)\n',
         "",
-        ("tests/paths",),
+        ("tests/paths/test_outcome.py",),
     ),
 )

@@ -77,7 +77,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/remote/commands.py",
         "if name not in remote.commands:",
         "if name not in schema.COMMANDS:",
-        (*PURE, "tests/real/test_remote.py"),
+        PURE,
     ),
     Mutant(
         "command-carried-out-twice",
@@ -101,7 +101,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/site/schema.py",
         'SIGNED_COMMANDS: tuple[Command, ...] = ("shelve", "restart", "test-call")',
         'SIGNED_COMMANDS: tuple[Command, ...] = ("restart", "test-call")',
-        (*PURE, "tests/site", "tests/real/test_remote.py"),
+        PURE,
     ),
     Mutant(
         "retained-command-executed",
@@ -109,6 +109,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/remote/orders.py",
         "            if message.retained:\n",
         "            if message.retained and not message.topic:\n",
-        ("tests/real/test_remote.py",),
+        ("tests/real/test_remote.py::test_a_retained_command_is_not_carried_out",),
     ),
 )

@@ -108,6 +108,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/uplink/way.py",
         "    context.minimum_version = ssl.TLSVersion.TLSv1_2\n",
         "    context.minimum_version = ssl.TLSVersion.TLSv1_2\n    context.check_hostname = False\n",
-        ("tests/uplink",),
+        ("tests/uplink/test_way.py",),
     ),
 )

@@ -117,7 +117,7 @@ def test_a_receipt_of_another_store_says_nothing_of_this_one() -> None:
     uplink = Box(schema.Uplink(id="noc", urls=("mqtt://127.0.0.1",)), journal).uplink
     uplink._flow = flow = connected(Flow(), 40)
     uplink.receipted(Receipt(store="ffffffff", receiver="state", ranges=((1, 40),)), mine=True)
-    assert flow.receipts == ()
+    assert not flow.receipts
     assert sent(flow, answer=False, most=1) == [1]
     uplink.receipted(Receipt(store=STORE, receiver="state", ranges=((1, 30),)), mine=True)
     assert flow.receipts == ((1, 30),)

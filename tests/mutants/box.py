@@ -37,7 +37,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "hw/failsafe.py",
         '        pins.set("horn", on)\n',
         '        pins.set("horn", False)\n',
-        ("tests/real/test_failsafe.py",),
+        ("tests/real/test_failsafe.py::test_the_failsafe_sounds_trouble_and_never_says_ok",),
     ),
     Mutant(
         "failsafe-never-silent",

@@ -75,7 +75,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/journal/pen.py",
         "stood, head = self._newest.all(), self._store.head",
         "stood, head = (), self._store.head",
-        ("tests/journal/test_bad_disk.py",),
+        ("tests/journal/test_bad_disk.py::test_a_new_store_begins_with_what_stood",),
     ),
     Mutant(
         "failed-commit-forgotten",
@@ -99,7 +99,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "agent/journal/waiting.py",
         "if self._flight or self._urgent or len(self._queue)",
         "if self._flight or len(self._queue)",
-        ("tests/journal/test_writer.py",),
+        ("tests/journal/test_writer.py::test_it_is_a_journal",),
     ),
     Mutant(
         "id-reused-over-boots",

@@ -25,6 +25,19 @@ def test_nothing_is_open_by_default_nor_without_a_site_file() -> None:
     assert accepted(ruleset(None, ["eth0"], ["wwan0"])) == []
 
 
+@pytest.mark.parametrize("site_file", [None, site(syslog_udp="0.0.0.0:514")])
+def test_what_no_rule_lets_in_is_dropped_and_nothing_is_forwarded(site_file: schema.SiteFile | None) -> None:
+    """Twice: by the chain's policy, which holds whatever a rule above becomes, and by its counting last rule."""
+    chains = {}
+    for text in ruleset(site_file, ["eth0"], ["wwan0"], ["eth0"]).split("  chain ")[1:]:
+        name, *rules = (line.strip() for line in text.splitlines())
+        chains[name.removesuffix(" {")] = rules[: rules.index("}")]
+    assert chains["forward"] == ["type filter hook forward priority filter; policy drop;", "counter drop"]
+    assert chains["input"][0] == "type filter hook input priority filter; policy drop;"
+    assert chains["input"][-1] == "counter drop"
+    assert "fib saddr . oif type != local counter drop" in chains["output"][-1]
+
+
 def test_the_log_is_taken_from_the_path_that_sends_it_by_the_inside_alone() -> None:
     rules = ruleset(site(syslog_udp="0.0.0.0:514"), ["eth0"], ["wwan0"])
     assert accepted(rules) == ['iifname { "eth0" } ip saddr { 192.0.2.1 } udp dport 514 accept']

@@ -23,7 +23,7 @@ from tests.mutants.mutant import Mutant
 ROOT = Path(__file__).parent.parent.parent
 MOST_S = 300.0
 BASELINE_MOST_S = 1800.0
-FIRST_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+FIRST_FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 Verdict = Literal["caught", "SURVIVED", "broke the import", "took too long"]
 
 

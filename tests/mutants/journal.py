@@ -102,7 +102,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("tests/journal/test_writer.py::test_it_is_a_journal",),
     ),
     Mutant(
-        "id-reused-over-boots",
+        "id-reused-over-stores",
         "After a new card the NOC takes a new alarm for one that it has already, and throws it away.",
         "agent/journal/entry.py",
         'return f"{self.store}.{self.boot}.{self.seq}"',
